@@ -1,0 +1,15 @@
+//! Floor 0: Linux, made safe.
+//!
+//! Every system call that brigade makes beyond the standard library goes through this crate, and
+//! nothing here knows what it is used for. Descriptors are owned, waits take a [`time::Deadline`],
+//! and an error says which operation failed on which object.
+//!
+//! `unsafe` is denied here and allowed file by file: a file that needs it opens with a `# Safety`
+//! paragraph.
+#![deny(unsafe_code)]
+
+pub mod error;
+pub mod time;
+pub mod wait;
+
+pub use error::Error;
