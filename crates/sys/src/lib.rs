@@ -8,7 +8,16 @@
 //! paragraph.
 #![deny(unsafe_code)]
 
+pub mod bell;
 pub mod error;
+pub mod futex;
+pub mod identity;
+pub mod memory;
+pub mod robust;
+pub mod spin;
+#[cfg(test)]
+mod test_processes;
+pub mod thread;
 pub mod time;
 pub mod wait;
 

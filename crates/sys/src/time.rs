@@ -63,10 +63,7 @@ impl Deadline {
 pub fn now() -> Duration {
     let time = clock_gettime(ClockId::Monotonic);
     // The monotonic clock starts at zero and never runs backwards, so both parts are in range.
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or(0),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 #[cfg(test)]

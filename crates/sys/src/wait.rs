@@ -1,17 +1,36 @@
-//! Waiting on many things: what a thing must say so that a thread can sleep until it is ready.
+//! Waiting on many things at once: futex words and descriptors, in any mix.
+//!
+//! # Why no wake-up is lost
+//!
+//! [`wait`] arms everything, then looks once more, then sleeps on values it saw when it armed. A
+//! bell that rings in between has changed its word, and the kernel refuses the sleep.
+//!
+//! # What a dead process leaves
+//!
+//! A thread has one `pending` field, so one that sleeps on several bells cannot promise to pass on
+//! each wake-up if it dies. It arms them so that a ring wakes everyone instead; the others then
+//! look for themselves.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::time::Duration;
 
-/// Something that [`wait`](fn@wait) can wait for: a queue, a pipe, a socket, a process, an event.
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::io::write;
+
+use crate::futex::{self, WAITERS};
+use crate::time::Deadline;
+
+/// Something that [`wait`] can wait for: a queue, a pipe, a socket, a process, an event.
 pub trait Waitable {
     /// Whether the thing is ready now: an operation on it would not block. End of stream counts.
     fn is_ready(&self) -> bool;
 
     /// Adds to `sleep` what will change when the thing becomes ready.
     ///
-    /// [`wait`](fn@wait) asks [`is_ready`](Self::is_ready) once more after this call, so a change
-    /// between the two is not lost.
+    /// [`wait`] asks [`is_ready`](Self::is_ready) once more after this call, so a change between
+    /// the two is not lost.
     fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>);
 }
 
@@ -19,7 +38,9 @@ pub trait Waitable {
 #[derive(Debug, Default)]
 pub struct Sleep<'a> {
     words: Vec<(&'a AtomicU32, u32)>,
+    bells: Vec<&'a AtomicU32>,
     descriptors: Vec<BorrowedFd<'a>>,
+    nap: Option<Duration>,
 }
 
 impl<'a> Sleep<'a> {
@@ -32,4 +53,130 @@ impl<'a> Sleep<'a> {
     pub fn descriptor(&mut self, descriptor: BorrowedFd<'a>) {
         self.descriptors.push(descriptor);
     }
+
+    /// Wakes after `nap` at the latest: for what the kernel gives no notice of.
+    pub fn nap(&mut self, nap: Duration) {
+        self.nap = Some(self.nap.map_or(nap, |other| other.min(nap)));
+    }
+
+    /// As [`word`](Self::word), for the word of a bell, whose wake-ups must be passed on.
+    pub(crate) fn bell(&mut self, word: &'a AtomicU32, expected: u32) {
+        self.words.push((word, expected));
+        self.bells.push(word);
+    }
+
+    /// Sleeps on the words alone.
+    pub(crate) fn sleep_on_words(&self, deadline: Deadline) {
+        let deadline = self.earliest(deadline);
+        match self.words.as_slice() {
+            [(word, expected)] => futex::wait(word, *expected, deadline),
+            words => futex::wait_any(words, deadline),
+        };
+    }
+
+    fn earliest(&self, deadline: Deadline) -> Deadline {
+        let mut nap = self.nap;
+        if self.words.len() > futex::WAIT_ANY_LIMIT {
+            // The kernel watches no more words than this; the rest are looked at now and then.
+            nap = Some(nap.unwrap_or(UNWATCHED_NAP).min(UNWATCHED_NAP));
+        }
+        Deadline::after_option(nap).min(deadline)
+    }
+
+    fn sleep(&self, deadline: Deadline) {
+        let deadline = self.earliest(deadline);
+        match (self.words.is_empty(), self.descriptors.is_empty()) {
+            (false, true) => self.sleep_on_words(deadline),
+            (true, _) => poll_readable(&self.descriptors, deadline),
+            (false, false) => self.sleep_on_both(deadline),
+        }
+    }
+
+    /// Polls the descriptors in a helper thread that wakes a word of ours.
+    ///
+    /// The kernel has no call that sleeps on words and descriptors together.
+    fn sleep_on_both(&self, deadline: Deadline) {
+        let Ok(stop) = eventfd(0, EventfdFlags::CLOEXEC) else {
+            // Out of descriptors: short naps are slow but right.
+            return poll_readable(&self.descriptors, Deadline::after(UNWATCHED_NAP).min(deadline));
+        };
+        let polled = AtomicU32::new(0);
+        let mut words = Vec::with_capacity(self.words.len() + 1);
+        words.push((&polled, 0));
+        words.extend(self.words.iter().copied());
+        let mut descriptors = self.descriptors.clone();
+        descriptors.push(stop.as_fd());
+        std::thread::scope(|scope| {
+            let poller = std::thread::Builder::new().spawn_scoped(scope, || {
+                poll_readable(&descriptors, deadline);
+                // PAIR polled: nothing travels with it; the sleeper looks at the descriptors.
+                polled.store(1, Release);
+                futex::wake_all(&polled);
+            });
+            if poller.is_err() {
+                return poll_readable(&self.descriptors, Deadline::after(UNWATCHED_NAP));
+            }
+            // PAIR polled: with the store above.
+            if polled.load(Acquire) == 0 {
+                futex::wait_any(&words, deadline);
+            }
+            // Ends the poll; an eventfd that nobody else writes always takes a 1.
+            let _ = write(&stop, &1_u64.to_ne_bytes());
+        });
+    }
+
+    /// Arms the bells again and wakes one more sleeper of each: our wake-up may have been meant
+    /// for someone else, and the ringer may have died before it woke the rest.
+    fn pass_on(&self) {
+        for bell in &self.bells {
+            bell.fetch_or(WAITERS, Relaxed);
+            futex::wake(bell, 1);
+        }
+    }
 }
+
+/// How long a thread sleeps where it cannot be woken.
+const UNWATCHED_NAP: Duration = Duration::from_millis(5);
+
+/// Waits until at least one of `objects` is ready or `deadline` has passed.
+///
+/// Returns the indexes of all that are ready, in order; none when the deadline has passed.
+#[must_use]
+pub fn wait(objects: &[&dyn Waitable], deadline: Deadline) -> Vec<usize> {
+    loop {
+        let ready = ready(objects);
+        if !ready.is_empty() || deadline.is_past() {
+            return ready;
+        }
+        let mut sleep = Sleep::default();
+        for object in objects {
+            object.prepare(&mut sleep);
+        }
+        let ready = self::ready(objects);
+        if !ready.is_empty() {
+            return ready;
+        }
+        sleep.sleep(deadline);
+        sleep.pass_on();
+    }
+}
+
+fn ready(objects: &[&dyn Waitable]) -> Vec<usize> {
+    (0..objects.len()).filter(|&index| objects[index].is_ready()).collect()
+}
+
+/// Sleeps until one of `descriptors` is readable or at its end, or until `deadline`.
+fn poll_readable(descriptors: &[BorrowedFd<'_>], deadline: Deadline) {
+    let mut polled: Vec<PollFd<'_>> =
+        descriptors.iter().map(|fd| PollFd::new(fd, PollFlags::IN | PollFlags::RDHUP)).collect();
+    let left = deadline.remaining().map(|left| Timespec {
+        tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(left.subsec_nanos()),
+    });
+    // An interruption or an error ends the sleep; the caller looks again in every case.
+    let _ = poll(&mut polled, left.as_ref());
+}
+
+#[cfg(test)]
+#[path = "wait_tests.rs"]
+mod tests;

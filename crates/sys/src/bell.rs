@@ -1,0 +1,166 @@
+//! The bell: a wake-up that no death can swallow.
+//!
+//! | word            | meaning                                                            |
+//! |-----------------|--------------------------------------------------------------------|
+//! | 0               | nobody has said that it sleeps: a ring costs one load              |
+//! | `ARMED`         | someone may sleep: a ring wakes one                                |
+//! | `ARMED | MANY`  | someone may sleep who waits for several things: a ring wakes all   |
+//!
+//! The bits are above the thread id, which is always zero: to the kernel the word is one that
+//! nobody owns.
+//!
+//! # Why no wake-up is lost
+//!
+//! A waiter arms, then looks (fence W between); a ringer makes its change, then reads the word
+//! (fence R between). Of two sides with a full fence between their store and their load, at least
+//! one sees the other's store: the waiter sees the change, or the ringer sees the arm. A change
+//! between the waiter's look and its sleep clears the word, and the kernel refuses the sleep.
+//!
+//! One ring may have to end many sleeps, since the change may serve several. So a waiter that has
+//! slept arms again on its way out and rings once for the next: a baton, at the price of a wake
+//! too many.
+//!
+//! # What a dead process leaves
+//!
+//! While a thread waits or rings, the word stands in the `pending` field of its robust list. If the
+//! thread dies there, the kernel wakes one sleeper of the word: a ringer killed after its change
+//! has still rung, and a waiter killed after its wake-up has passed it on. Nothing else is left:
+//! the word holds no count and no owner.
+
+use std::hint;
+use std::ptr;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicU32, fence};
+
+use crate::futex::{self, WAITERS};
+use crate::spin;
+use crate::thread::{Link, ROBUST_OFFSET, Thread};
+use crate::time::Deadline;
+use crate::wait::Sleep;
+
+const ARMED: u32 = WAITERS;
+const MANY: u32 = futex::OWNER_DIED;
+
+/// How often a waiter looks before it sleeps: one to two microseconds.
+const SPINS: u32 = 150;
+
+/// A place to sleep until something has changed. Lies in shared memory; all zeros is a bell.
+#[repr(C, align(64))]
+#[derive(Debug, Default)]
+pub struct Bell {
+    word: AtomicU32,
+}
+
+impl Bell {
+    /// Makes a change and wakes one who waits for it.
+    ///
+    /// # Process death
+    ///
+    /// Killed before `change` has committed, nothing happened; after it, one waiter wakes.
+    #[inline]
+    pub fn ring_after<R>(&'static self, change: impl FnOnce() -> R) -> R {
+        let thread = Thread::current();
+        thread.set_pending(self.link());
+        let result = change();
+        fence(SeqCst); // R
+        if self.word.load(Relaxed) != 0 {
+            self.wake_one();
+        }
+        thread.clear_pending();
+        result
+    }
+
+    /// Makes a change and wakes everyone who waits for it.
+    ///
+    /// # Process death
+    ///
+    /// Killed half-way, one waiter wakes and passes the wake-up on.
+    pub fn ring_all_after<R>(&'static self, change: impl FnOnce() -> R) -> R {
+        let thread = Thread::current();
+        thread.set_pending(self.link());
+        let result = change();
+        fence(SeqCst); // R
+        if self.word.swap(0, Relaxed) != 0 {
+            futex::wake_all(&self.word);
+        }
+        thread.clear_pending();
+        result
+    }
+
+    /// Waits until `look` returns something, or until `deadline`.
+    ///
+    /// `look` only reads: it takes no lock and rings no bell. `also` adds what else may end the
+    /// sleep, such as the death of a peer.
+    pub fn wait<R>(
+        &'static self,
+        deadline: Deadline,
+        mut look: impl FnMut() -> Option<R>,
+        also: impl Fn(&mut Sleep<'static>),
+    ) -> Option<R> {
+        if let Some(found) = look_for_a_while(&mut look) {
+            return Some(found);
+        }
+        let thread = Thread::current();
+        thread.set_pending(self.link());
+        let mut slept = false;
+        let found = loop {
+            let armed = self.word.fetch_or(ARMED, Relaxed) | ARMED;
+            fence(SeqCst); // W
+            if let Some(found) = look() {
+                break Some(found);
+            }
+            if deadline.is_past() {
+                break None;
+            }
+            let mut sleep = Sleep::default();
+            sleep.word(&self.word, armed);
+            also(&mut sleep);
+            sleep.sleep_on_words(deadline);
+            slept = true;
+        };
+        if slept && found.is_some() {
+            self.word.fetch_or(ARMED, Relaxed);
+            self.wake_one();
+        }
+        thread.clear_pending();
+        found
+    }
+
+    /// Says that someone who waits for several things is about to sleep here, and adds the word
+    /// to what it sleeps on.
+    pub fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
+        let armed = self.word.fetch_or(ARMED | MANY, Relaxed) | ARMED | MANY;
+        fence(SeqCst); // W
+        sleep.bell(&self.word, armed);
+    }
+
+    #[cold]
+    fn wake_one(&self) {
+        if self.word.swap(0, Relaxed) & MANY != 0 {
+            futex::wake_all(&self.word);
+        } else {
+            futex::wake(&self.word, 1);
+        }
+    }
+
+    fn link(&'static self) -> *mut Link {
+        // Only an address: the kernel subtracts the offset again and reads no link here.
+        ptr::from_ref(&self.word).cast_mut().cast::<u8>().wrapping_add(ROBUST_OFFSET).cast()
+    }
+}
+
+/// Looks for a short while, if another processor can make progress meanwhile.
+fn look_for_a_while<R>(look: &mut impl FnMut() -> Option<R>) -> Option<R> {
+    let spins = if spin::is_parallel() { SPINS } else { 1 };
+    for _ in 0..spins {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        hint::spin_loop();
+    }
+    None
+}
+
+#[cfg(test)]
+#[path = "bell_tests.rs"]
+mod tests;
