@@ -1,2 +1,3 @@
 //! Placeholder.
+#![deny(unsafe_code)]
 fn main() {}
