@@ -8,12 +8,16 @@
 //! paragraph.
 #![deny(unsafe_code)]
 
+pub mod affinity;
 pub mod bell;
 pub mod error;
 pub mod futex;
 pub mod identity;
+pub mod launch;
 pub mod memory;
+pub mod pidfd;
 pub mod robust;
+pub mod signals;
 pub mod spin;
 #[cfg(test)]
 mod test_processes;
