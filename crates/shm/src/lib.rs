@@ -1,1 +1,22 @@
-//! Placeholder.
+//! Floor 1: memory that processes share, and all that lives in it.
+//!
+//! Every type here is a handle of a few bytes: it can be cloned, sent to another thread, passed to
+//! a child process, put into a queue or a message. The object lives as long as anyone holds a
+//! handle of it, and the memory as long as any process of the program runs.
+//!
+//! Any process may be killed at any instruction: what it committed stays, what it had not never
+//! happened, nobody waits for it, and nothing leaks. Each type says under "Process death" what
+//! that means for it.
+#![deny(unsafe_code)]
+
+pub mod arena;
+mod error;
+mod handle;
+mod plain;
+pub mod sync;
+pub mod transit;
+
+pub use arena::Arena;
+pub use error::Error;
+pub use plain::Plain;
+pub use sync::{Event, Lock, LockGuard, OwnerDied, Permit, Semaphore};

@@ -54,6 +54,9 @@ pub struct Bell {
 impl Bell {
     /// Makes a change and wakes one who waits for it.
     ///
+    /// `change` is no more than the stores themselves: it takes no lock and rings no bell, since
+    /// a thread can announce only one word to the kernel.
+    ///
     /// # Process death
     ///
     /// Killed before `change` has committed, nothing happened; after it, one waiter wakes.

@@ -216,7 +216,7 @@ impl RobustLock {
         self.previous.store(head.cast(), Relaxed);
         set_previous(first, self.link());
         // SAFETY: as above. From here on the kernel finds the lock on the list.
-        unsafe { (&raw mut (*head).next).write_volatile(self.link()) };
+        unsafe { head.cast::<*mut Link>().write_volatile(self.link()) };
         let _ = HELD.try_with(|held| held.borrow_mut().push(ptr::from_ref(self)));
     }
 
@@ -227,7 +227,7 @@ impl RobustLock {
         set_previous(next, previous);
         // SAFETY: this thread linked the lock (`HELD` says so), so `previous` is the address of a
         // link on its list, which only this thread changes.
-        unsafe { (&raw mut (*previous).next).write_volatile(next) };
+        unsafe { previous.cast::<*mut Link>().write_volatile(next) };
     }
 }
 

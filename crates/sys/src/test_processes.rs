@@ -42,6 +42,7 @@ impl Child {
 }
 
 impl Drop for Child {
+    #[expect(clippy::disallowed_methods, reason = "the child is not reaped yet")]
     fn drop(&mut self) {
         // SAFETY: the child is not reaped yet, so the id is its own.
         unsafe { libc::kill(self.0, libc::SIGKILL) };

@@ -1,0 +1,464 @@
+//! The heap: blocks given to objects, and taken back when nobody holds them.
+//!
+//! Every change of who owns a block happens under one robust lock. A block is owned in one of three
+//! ways, and is free otherwise:
+//!
+//! | owned by    | while                                                                      |
+//! |-------------|----------------------------------------------------------------------------|
+//! | processes   | a bit of `holders` is set: one bit a process, however many handles it has  |
+//! | messages    | `transit` is not zero: a message under way carries a handle                |
+//! | an object   | it is a part: a word at the start of its parent holds its offset           |
+//!
+//! # Why no wake-up is lost
+//!
+//! Nobody sleeps here but on the lock itself. A block that has a bell and loses its last holder
+//! rings it, so that whoever waits for "all producers have gone" looks again.
+//!
+//! # What a dead process leaves
+//!
+//! *Inside the lock*: the truth is in the blocks' heads, and each is changed by one store. The next
+//! one in finds the owner dead and rebuilds the rest: the free lists, and the parts whose parent
+//! never learned of them. *Outside*: its bits in `holders`, cleared at its burial.
+//!
+//! A message that is destroyed unread keeps the objects it carries for as long as the arena lives.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use brigade_sys::bell::Bell;
+use brigade_sys::robust::Acquired;
+use brigade_sys::time::Deadline;
+
+use super::block::{Block, BlockState, HEAD, Kind, class_for, size_of_class};
+use super::census;
+use super::layout::{CLASSES, HEAP_START};
+use super::program::Arena;
+use crate::error::Error;
+
+/// The largest object, so that a length from a message cannot ask for everything.
+pub(crate) const MAX_LENGTH: usize = 1 << 34;
+
+/// By how much the file grows at least.
+const GROWTH: usize = 1 << 20;
+
+/// One object: where its block lies, and which of the objects that were there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    pub(crate) offset: usize,
+    pub(crate) generation: u32,
+}
+
+/// What an object is to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) kind: Kind,
+    pub(crate) shape: u32,
+    pub(crate) length: usize,
+    /// How many words at the start of the object are for the offsets of its parts.
+    pub(crate) parts: u32,
+}
+
+const CORRUPT_BLOCK: Error = Error::Corrupt("a block's head makes no sense");
+
+/// The object's bytes start here.
+pub(crate) fn body(offset: usize) -> usize {
+    offset + HEAD
+}
+
+/// Makes an object of zeros that the process in `slot` holds.
+///
+/// # Errors
+///
+/// [`Error::TooLarge`], or the system's refusal to give more memory.
+pub(crate) fn allocate(arena: &'static Arena, slot: u16, plan: Plan) -> Result<Place, Error> {
+    let too_large = Error::TooLarge { size: plan.length, limit: MAX_LENGTH };
+    let Some(class) = class_for(plan.length).filter(|_| plan.length <= MAX_LENGTH) else {
+        return Err(too_large);
+    };
+    let locked = Locked::new(arena)?;
+    let offset = match locked.pop_free(class)? {
+        Some(offset) => offset,
+        None => locked.extend(class)?,
+    };
+    let block = locked.block(offset)?;
+    arena.mapping().clear(body(offset), plan.length).ok_or(CORRUPT_BLOCK)?;
+    block.clear_holders();
+    block.hold(slot);
+    block.transit.store(0, Relaxed);
+    block.parent.store(0, Relaxed);
+    block.parent_word.store(0, Relaxed);
+    block.abandoned_bell.store(0, Relaxed);
+    block.shape.store(plan.shape, Relaxed);
+    block.parts.store(plan.parts, Relaxed);
+    block.length.store(plan.length as u64, Relaxed);
+    let generation = block.state().generation.wrapping_add(1);
+    block.set_state(BlockState { kind: Some(plan.kind), class, generation });
+    Ok(Place { offset, generation })
+}
+
+/// Makes `place`, which the process in `slot` holds, a part of `parent`, whose part word number
+/// `index` then names it. The process's hold ends.
+pub(crate) fn attach(
+    arena: &'static Arena,
+    slot: u16,
+    place: Place,
+    parent: Place,
+    index: usize,
+) -> Result<(), Error> {
+    let locked = Locked::new(arena)?;
+    let block = locked.object(place)?;
+    let word = locked.part_word(parent, index)?;
+    block.parent.store(parent.offset as u64, Relaxed);
+    block.parent_generation.store(parent.generation, Relaxed);
+    block.parent_word.store((body(parent.offset) + index * 8) as u64, Relaxed);
+    word.store(place.offset as u64, Relaxed);
+    block.unhold(slot);
+    Ok(())
+}
+
+/// The object that part word number `index` of `parent` names.
+pub(crate) fn part(arena: &'static Arena, parent: Place, index: usize) -> Option<Place> {
+    let word: &AtomicU64 = arena.mapping().get(body(parent.offset) + index * 8)?;
+    let offset = usize::try_from(word.load(Relaxed)).ok().filter(|&offset| offset != 0)?;
+    let block: &Block = arena.mapping().get(offset)?;
+    Some(Place { offset, generation: block.state().generation })
+}
+
+/// Takes part number `index` away from `parent`, if there is one, and frees it unless someone
+/// holds it.
+pub(crate) fn detach(arena: &'static Arena, parent: Place, index: usize) -> Result<(), Error> {
+    let locked = Locked::new(arena)?;
+    let word = locked.part_word(parent, index)?;
+    let offset = usize::try_from(word.load(Relaxed)).map_err(|_| CORRUPT_BLOCK)?;
+    if offset != 0 {
+        locked.detach(locked.block(offset)?, offset, word);
+    }
+    Ok(())
+}
+
+/// Ends the hold of the process in `slot` on a part, and takes it from its parent too.
+pub(crate) fn release_part(arena: &'static Arena, slot: u16, place: Place) -> Result<(), Error> {
+    let locked = Locked::new(arena)?;
+    let Ok(block) = locked.object(place) else { return Ok(()) };
+    block.unhold(slot);
+    let word = usize::try_from(block.parent_word.load(Relaxed)).unwrap_or(0);
+    match arena.mapping().get::<AtomicU64>(word) {
+        Some(word) if locked.is_part(block, place.offset) => {
+            locked.detach(block, place.offset, word);
+        }
+        _ => locked.free_if_abandoned(block, place.offset),
+    }
+    Ok(())
+}
+
+/// Rings `bell`, at this offset, whenever the last holder of `place` lets go.
+pub(crate) fn ring_when_abandoned(arena: &'static Arena, place: Place, bell: usize) {
+    if let Some(block) = arena.mapping().get::<Block>(place.offset) {
+        block.abandoned_bell.store(bell as u64, Relaxed);
+    }
+}
+
+/// Adds the process in `slot` to the holders of an object that a message carried here, or that
+/// this process has another hold on.
+///
+/// # Errors
+///
+/// [`Error::Gone`] when the object is, [`Error::WrongType`] when it is not of `kind` and `shape`.
+pub(crate) fn adopt(
+    arena: &'static Arena,
+    slot: u16,
+    place: Place,
+    kind: Kind,
+    shape: u32,
+) -> Result<(), Error> {
+    let locked = Locked::new(arena)?;
+    let block = locked.object(place).map_err(|_| Error::Gone { kind: kind.name() })?;
+    if block.state().kind != Some(kind) || block.shape.load(Relaxed) != shape {
+        return Err(Error::WrongType { expected: kind.name() });
+    }
+    block.hold(slot);
+    let transit = block.transit.load(Relaxed);
+    block.transit.store(transit.saturating_sub(1), Relaxed);
+    Ok(())
+}
+
+/// Says that a message now carries a handle of `place`, which this process holds.
+pub(crate) fn send(arena: &'static Arena, place: Place) {
+    if let Some(block) = arena.mapping().get::<Block>(place.offset) {
+        block.transit.fetch_add(1, Relaxed);
+    }
+}
+
+/// Says that a message that carried a handle of `place` was never sent.
+pub(crate) fn unsend(arena: &'static Arena, place: Place) -> Result<(), Error> {
+    let locked = Locked::new(arena)?;
+    if let Ok(block) = locked.object(place) {
+        let transit = block.transit.load(Relaxed);
+        block.transit.store(transit.saturating_sub(1), Relaxed);
+        locked.free_if_abandoned(block, place.offset);
+    }
+    Ok(())
+}
+
+/// Adds the process in `slot` to the holders of an object that the calling process holds.
+pub(crate) fn hold_for(arena: &'static Arena, slot: u16, place: Place) -> Result<(), Error> {
+    let locked = Locked::new(arena)?;
+    locked.object(place)?.hold(slot);
+    Ok(())
+}
+
+/// Ends the hold of the process in `slot`.
+pub(crate) fn release(arena: &'static Arena, slot: u16, place: Place) -> Result<(), Error> {
+    let locked = Locked::new(arena)?;
+    if let Ok(block) = locked.object(place)
+        && block.unhold(slot)
+    {
+        locked.free_if_abandoned(block, place.offset);
+    }
+    Ok(())
+}
+
+/// Ends every hold of the process in `slot`, which has died.
+pub(super) fn release_all(arena: &'static Arena, slot: u16) {
+    let Ok(locked) = Locked::new(arena) else { return };
+    // A corrupt head ends the walk: what lies behind it cannot be found any more.
+    let _ = locked.for_each(|block, offset| {
+        if block.state().kind.is_some() && block.unhold(slot) {
+            locked.free_if_abandoned(block, offset);
+        }
+    });
+}
+
+/// How many bytes objects use, heads included, and how many the file has.
+pub(crate) fn usage(arena: &'static Arena) -> Result<(usize, usize), Error> {
+    let locked = Locked::new(arena)?;
+    let mut used = 0;
+    locked.for_each(|block, _| {
+        let state = block.state();
+        if state.kind.is_some() {
+            used += size_of_class(state.class).unwrap_or(0);
+        }
+    })?;
+    Ok((used, locked.offset(&locked.heap().end)?))
+}
+
+/// The heap lock, released when dropped.
+struct Locked {
+    arena: &'static Arena,
+}
+
+impl Locked {
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] when the last holder died inside and the heap cannot be rebuilt.
+    fn new(arena: &'static Arena) -> Result<Self, Error> {
+        let acquired = arena.header().heap.lock.lock(Deadline::NEVER);
+        let locked = Self { arena };
+        if acquired == Some(Acquired::OwnerDied) {
+            locked.rebuild()?;
+        }
+        Ok(locked)
+    }
+
+    fn heap(&self) -> &'static super::layout::Heap {
+        &self.arena.header().heap
+    }
+
+    fn offset(&self, word: &AtomicU64) -> Result<usize, Error> {
+        usize::try_from(word.load(Relaxed)).map_err(|_| CORRUPT_BLOCK)
+    }
+
+    fn block(&self, offset: usize) -> Result<&'static Block, Error> {
+        self.arena.mapping().get(offset).filter(|_| offset >= HEAP_START).ok_or(CORRUPT_BLOCK)
+    }
+
+    /// The block of an object that still exists.
+    fn object(&self, place: Place) -> Result<&'static Block, Error> {
+        let block = self.block(place.offset)?;
+        if block.is(place.generation) { Ok(block) } else { Err(CORRUPT_BLOCK) }
+    }
+
+    fn part_word(&self, parent: Place, index: usize) -> Result<&'static AtomicU64, Error> {
+        let block = self.object(parent)?;
+        let parts = block.parts.load(Relaxed) as usize;
+        let word = self.arena.mapping().get(body(parent.offset) + index * 8);
+        word.filter(|_| index < parts).ok_or(CORRUPT_BLOCK)
+    }
+
+    fn pop_free(&self, class: u8) -> Result<Option<usize>, Error> {
+        let head = &self.heap().free[usize::from(class)];
+        let offset = self.offset(head)?;
+        if offset == 0 {
+            return Ok(None);
+        }
+        let block = self.block(offset)?;
+        let state = block.state();
+        if state.kind.is_some() || state.class != class {
+            return Err(CORRUPT_BLOCK);
+        }
+        head.store(block.next_free.load(Relaxed), Relaxed);
+        Ok(Some(offset))
+    }
+
+    /// Makes a new free block at the top.
+    fn extend(&self, class: u8) -> Result<usize, Error> {
+        let size = size_of_class(class).ok_or(CORRUPT_BLOCK)?;
+        let heap = self.heap();
+        let offset = self.offset(&heap.top)?;
+        let top = offset.checked_add(size).ok_or(CORRUPT_BLOCK)?;
+        let end = self.offset(&heap.end)?;
+        if top > end {
+            let wanted = top.max(end + GROWTH.max(end / 8)).next_multiple_of(4096);
+            self.arena.mapping().grow(wanted)?;
+            heap.end.store(wanted as u64, Relaxed);
+        }
+        let block = self.block(offset)?;
+        // The memory may have been used before a death cut the top back; a generation never
+        // goes backwards all the same, because it is read, not reset.
+        let generation = block.state().generation;
+        block.set_state(BlockState { kind: None, class, generation });
+        heap.top.store(top as u64, Relaxed);
+        Ok(offset)
+    }
+
+    /// Whether the block's parent exists and names it.
+    fn is_part(&self, block: &Block, offset: usize) -> bool {
+        let mapping = self.arena.mapping();
+        let parent = usize::try_from(block.parent.load(Relaxed)).unwrap_or(0);
+        let word = usize::try_from(block.parent_word.load(Relaxed)).unwrap_or(0);
+        parent != 0
+            && mapping
+                .get::<Block>(parent)
+                .is_some_and(|parent| parent.is(block.parent_generation.load(Relaxed)))
+            && mapping
+                .get::<AtomicU64>(word)
+                .is_some_and(|word| word.load(Relaxed) == offset as u64)
+    }
+
+    fn detach(&self, block: &Block, offset: usize, word: &AtomicU64) {
+        word.store(0, Relaxed);
+        block.parent.store(0, Relaxed);
+        self.free_if_abandoned(block, offset);
+    }
+
+    /// Frees the object if nobody holds it, or rings its bell if only its parent does.
+    fn free_if_abandoned(&self, block: &Block, offset: usize) {
+        if block.state().kind.is_none() || !block.is_abandoned() {
+            return;
+        }
+        if !self.is_part(block, offset) {
+            return self.free(block, offset);
+        }
+        let bell = usize::try_from(block.abandoned_bell.load(Relaxed)).unwrap_or(0);
+        if let Some(bell) = self.arena.mapping().get::<Bell>(bell)
+            && bell_is_set(block)
+        {
+            bell.ring_all_after(|| ());
+        }
+    }
+
+    fn free(&self, block: &Block, offset: usize) {
+        let state = block.state();
+        // From here on the object does not exist, and its parts have no parent.
+        block.set_state(BlockState { kind: None, ..state });
+        let parts = (block.parts.load(Relaxed) as usize)
+            .min(usize::try_from(block.length.load(Relaxed)).unwrap_or(0) / 8);
+        for index in 0..parts {
+            let word = self.arena.mapping().get::<AtomicU64>(body(offset) + index * 8);
+            let Some(word) = word else { break };
+            let part = usize::try_from(word.load(Relaxed)).unwrap_or(0);
+            if part == 0 {
+                continue;
+            }
+            if let Ok(part_block) = self.block(part)
+                && part_block.parent.load(Relaxed) == offset as u64
+            {
+                self.detach(part_block, part, word);
+            }
+        }
+        self.push_free(block, offset, state.class);
+    }
+
+    fn push_free(&self, block: &Block, offset: usize, class: u8) {
+        if let Some(head) = self.heap().free.get(usize::from(class)) {
+            block.next_free.store(head.load(Relaxed), Relaxed);
+            head.store(offset as u64, Relaxed);
+        }
+    }
+
+    /// Visits every block in order.
+    fn for_each(&self, mut visit: impl FnMut(&'static Block, usize)) -> Result<(), Error> {
+        let top = self.offset(&self.heap().top)?;
+        let mut offset = HEAP_START;
+        while offset < top {
+            let block = self.block(offset)?;
+            let size = size_of_class(block.state().class).ok_or(CORRUPT_BLOCK)?;
+            visit(block, offset);
+            offset += size;
+        }
+        Ok(())
+    }
+
+    /// Brings the heap in order after a death inside it: see the head of this file.
+    fn rebuild(&self) -> Result<(), Error> {
+        // First the objects, since an orphaned part may be what frees a block.
+        self.for_each(|block, offset| {
+            if block.state().kind.is_some() {
+                if block.parent.load(Relaxed) != 0 && !self.is_part(block, offset) {
+                    block.parent.store(0, Relaxed);
+                }
+                if block.is_abandoned() && !self.is_part(block, offset) {
+                    block.set_state(BlockState { kind: None, ..block.state() });
+                }
+            }
+        })?;
+        for head in self.heap().free.iter().take(CLASSES) {
+            head.store(0, Relaxed);
+        }
+        self.for_each(|block, offset| {
+            let state = block.state();
+            if state.kind.is_none() {
+                self.push_free(block, offset, state.class);
+            }
+        })
+    }
+}
+
+fn bell_is_set(block: &Block) -> bool {
+    block.abandoned_bell.load(Relaxed) != 0
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        self.heap().lock.unlock();
+    }
+}
+
+/// Watches the processes that hold `place`, for a sleep that their death must end.
+pub(crate) fn watch_holders(
+    arena: &'static Arena,
+    place: Place,
+    sleep: &mut brigade_sys::wait::Sleep<'_>,
+) {
+    if let Some(block) = arena.mapping().get::<Block>(place.offset) {
+        for slot in block.holding_slots() {
+            census::watch(arena, slot, sleep);
+        }
+    }
+}
+
+/// Whether nobody holds `place` any more; the dead are buried on the way.
+pub(crate) fn is_abandoned(arena: &'static Arena, place: Place) -> bool {
+    let Some(block) = arena.mapping().get::<Block>(place.offset) else { return true };
+    if !block.is(place.generation) {
+        return true;
+    }
+    for slot in block.holding_slots() {
+        census::bury_if_dead(arena, slot);
+    }
+    block.is_abandoned()
+}
+
+#[cfg(test)]
+#[path = "heap_tests.rs"]
+mod tests;

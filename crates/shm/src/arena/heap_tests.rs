@@ -1,0 +1,116 @@
+#![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
+
+use super::*;
+
+fn plan(length: usize) -> Plan {
+    Plan { kind: Kind::Bytes, shape: 0, length, parts: 0 }
+}
+
+fn own() -> (&'static Arena, u16) {
+    // An arena of its own for each test, so that its blocks can be counted.
+    let arena = crate::arena::new_for_test();
+    let slot = arena.tag().unwrap().slot;
+    (arena, slot)
+}
+
+#[test]
+fn an_object_is_zero_and_its_memory_is_used_again() {
+    let (arena, slot) = own();
+    let first = allocate(arena, slot, plan(1000)).unwrap();
+    arena.mapping().write(body(first.offset), &[7; 1000]).unwrap();
+    release(arena, slot, first).unwrap();
+    let second = allocate(arena, slot, plan(1000)).unwrap();
+    assert_eq!(first.offset, second.offset);
+    assert_ne!(first.generation, second.generation);
+    let mut bytes = [1; 1000];
+    arena.mapping().read(body(second.offset), &mut bytes).unwrap();
+    assert_eq!(bytes, [0; 1000]);
+}
+
+#[test]
+fn a_million_creations_leave_the_memory_flat() {
+    let (arena, slot) = own();
+    let (used, size) = usage(arena).unwrap();
+    for _ in 0..1_000_000 {
+        let place = allocate(arena, slot, plan(64)).unwrap();
+        release(arena, slot, place).unwrap();
+    }
+    assert_eq!(usage(arena).unwrap(), (used, size));
+}
+
+#[test]
+fn an_object_lives_while_a_message_carries_it() {
+    let (arena, slot) = own();
+    let (used, _) = usage(arena).unwrap();
+    let place = allocate(arena, slot, plan(64)).unwrap();
+    send(arena, place);
+    release(arena, slot, place).unwrap();
+    adopt(arena, slot, place, Kind::Bytes, 0).unwrap();
+    assert!(matches!(adopt(arena, slot, place, Kind::Lock, 0), Err(Error::WrongType { .. })));
+    release(arena, slot, place).unwrap();
+    assert!(matches!(adopt(arena, slot, place, Kind::Bytes, 0), Err(Error::Gone { .. })));
+    assert_eq!(usage(arena).unwrap().0, used);
+}
+
+#[test]
+fn a_part_lives_as_long_as_its_parent_or_its_holder() {
+    let (arena, slot) = own();
+    let (used, _) = usage(arena).unwrap();
+    let parent = allocate(arena, slot, Plan { parts: 2, ..plan(64) }).unwrap();
+    let one = allocate(arena, slot, plan(64)).unwrap();
+    let two = allocate(arena, slot, plan(64)).unwrap();
+    attach(arena, slot, one, parent, 0).unwrap();
+    attach(arena, slot, two, parent, 1).unwrap();
+    assert!(attach(arena, slot, two, parent, 2).is_err(), "there is no third word");
+    hold_for(arena, slot, two).unwrap();
+    release(arena, slot, parent).unwrap();
+    assert!(adopt(arena, slot, one, Kind::Bytes, 0).is_err());
+    release(arena, slot, two).unwrap();
+    assert_eq!(usage(arena).unwrap().0, used);
+}
+
+#[test]
+fn a_rebuilt_heap_has_the_same_objects_and_frees_orphans() {
+    let (arena, slot) = own();
+    let places: Vec<_> = (0..50).map(|n| allocate(arena, slot, plan(n * 40)).unwrap()).collect();
+    for place in places.iter().step_by(2) {
+        release(arena, slot, *place).unwrap();
+    }
+    let (used, size) = usage(arena).unwrap();
+    // A part whose parent never learned of it, and a free block that is on no list.
+    let orphan = allocate(arena, slot, plan(64)).unwrap();
+    let block: &Block = arena.mapping().get(orphan.offset).unwrap();
+    block.parent.store(places[1].offset as u64, Relaxed);
+    block.unhold(slot);
+    arena.header().heap.free[0].store(0, Relaxed);
+    Locked::new(arena).unwrap().rebuild().unwrap();
+    assert_eq!(usage(arena).unwrap(), (used, size));
+    for place in places.iter().skip(1).step_by(2) {
+        release(arena, slot, *place).unwrap();
+    }
+    assert_eq!(usage(arena).unwrap().0, 0);
+}
+
+#[test]
+fn nonsense_in_a_head_is_an_error_and_ends_no_process() {
+    let (arena, slot) = own();
+    let place = allocate(arena, slot, plan(64)).unwrap();
+    for word in [u64::MAX, 1 << 40, 0xff << 32] {
+        arena.mapping().write(place.offset, &word.to_ne_bytes()).unwrap();
+        let _ = usage(arena);
+        let _ = release(arena, slot, place);
+        let _ = detach(arena, place, 0);
+        let _ = allocate(arena, slot, plan(64));
+    }
+    arena.header().heap.free[0].store(u64::MAX, Relaxed);
+    assert!(allocate(arena, slot, plan(64)).is_err());
+    arena.header().heap.top.store(u64::MAX, Relaxed);
+    assert!(allocate(arena, slot, plan(1 << 20)).is_err());
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let (arena, slot) = own();
+    assert!(matches!(allocate(arena, slot, plan(MAX_LENGTH + 1)), Err(Error::TooLarge { .. })));
+    assert!(matches!(allocate(arena, slot, plan(usize::MAX)), Err(Error::TooLarge { .. })));
+}

@@ -1,0 +1,287 @@
+//! The arenas that this process has mapped, and the one that belongs to its program.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+
+use brigade_sys::memory::{self, Mapping};
+use brigade_sys::thread::{check_robust_list, fork_generation};
+
+use super::census::{self, Tag};
+use super::layout::{Census, HEAP_START, Header, MAGIC, MAX_PROCESSES, VERSION};
+use crate::error::Error;
+use crate::handle::Hold;
+
+/// The address space that an arena may grow into.
+const RESERVE: usize = 1 << 36;
+
+/// The memory an arena starts with, beyond its header.
+const FIRST_MEMORY: usize = 1 << 20;
+
+/// A memory that processes share, and all the objects in it.
+///
+/// A program needs no arena of its own making: its objects share one that the first of them
+/// creates, that children inherit and that leaves nothing behind when the last process is gone.
+pub struct Arena {
+    mapping: &'static Mapping,
+    header: &'static Header,
+    id: u128,
+    /// This process's tag, with the fork generation it belongs to: see [`Arena::tag`].
+    tag: AtomicU64,
+    /// The objects this process holds, so that it holds each only once.
+    holds: Mutex<HashMap<usize, Weak<Hold>>>,
+}
+
+impl fmt::Debug for Arena {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Arena({:032x})", self.id)
+    }
+}
+
+/// Every arena that this process has mapped; the program's own comes first.
+static ARENAS: Mutex<Vec<&'static Arena>> = Mutex::new(Vec::new());
+
+fn arenas() -> MutexGuard<'static, Vec<&'static Arena>> {
+    // The list is changed by one push or insert, so a panic elsewhere leaves it whole.
+    ARENAS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Arena {
+    /// The arena that this program's objects live in, created at its first use.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the system has no memory or descriptor left, or when as many processes as fit
+    /// are attached.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use brigade_shm::Arena;
+    ///
+    /// let arena = Arena::program()?;
+    /// assert_eq!(arena.id(), Arena::program()?.id());
+    /// # Ok::<(), brigade_shm::Error>(())
+    /// ```
+    pub fn program() -> Result<&'static Self, Error> {
+        let mut arenas = arenas();
+        if let Some(&arena) = arenas.first() {
+            return Ok(arena);
+        }
+        let arena = Self::create()?;
+        arenas.push(arena);
+        Ok(arena)
+    }
+
+    /// The arena's identity: no two arenas have the same.
+    pub fn id(&self) -> u128 {
+        self.id
+    }
+
+    /// The memory, as a descriptor that can be sent to another process.
+    pub fn descriptor(&self) -> BorrowedFd<'static> {
+        self.mapping.file()
+    }
+
+    /// How many bytes the objects in the arena use, with their administration.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] when a faulty process has overwritten the arena.
+    pub fn used(&'static self) -> Result<usize, Error> {
+        Ok(super::heap::usage(self)?.0)
+    }
+
+    /// How many bytes of memory the arena has taken from the system.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] when a faulty process has overwritten the arena.
+    pub fn size(&'static self) -> Result<usize, Error> {
+        Ok(super::heap::usage(self)?.1)
+    }
+
+    /// Buries the processes that have died and frees what only they held.
+    ///
+    /// There is no need to call it: it happens when a process attaches, and when somebody waits
+    /// for the dead.
+    pub fn bury_the_dead(&'static self) {
+        census::bury_all_dead(self);
+    }
+
+    pub(crate) fn mapping(&self) -> &'static Mapping {
+        self.mapping
+    }
+
+    pub(crate) fn header(&self) -> &'static Header {
+        self.header
+    }
+
+    pub(crate) fn census(&self) -> &'static Census {
+        &self.header.census
+    }
+
+    pub(crate) fn holds(&self) -> MutexGuard<'_, HashMap<usize, Weak<Hold>>> {
+        // Changed by single inserts and removals, so a panic elsewhere leaves it whole.
+        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This process's tag in the arena. Attaches the process if it is not: at its first use, and
+    /// after a fork that brigade did not do.
+    pub(crate) fn tag(&'static self) -> Result<Tag, Error> {
+        if let Some(tag) = self.cached_tag() {
+            return Ok(tag);
+        }
+        // One thread attaches, the others find what it has cached.
+        let _arenas = arenas();
+        self.tag_locked()
+    }
+
+    pub(crate) fn cached_tag(&self) -> Option<Tag> {
+        let word = self.tag.load(Relaxed);
+        let (tag, generation) = unpack(word);
+        (word != 0 && generation == fork_generation() & FORK_MASK).then_some(tag)
+    }
+
+    pub(super) fn set_tag(&self, tag: Tag) {
+        self.tag.store(pack(tag), Relaxed);
+    }
+
+    fn tag_locked(&'static self) -> Result<Tag, Error> {
+        if let Some(tag) = self.cached_tag() {
+            return Ok(tag);
+        }
+        let tag = census::register(self)?;
+        self.set_tag(tag);
+        Ok(tag)
+    }
+
+    fn create() -> Result<&'static Self, Error> {
+        let size = HEAP_START + FIRST_MEMORY;
+        let file = memory::create("brigade", size as u64)?;
+        let mapping = Mapping::new(file, RESERVE)?;
+        let header: &Header = mapping.get(0).ok_or(Error::Corrupt("no room for a header"))?;
+        let id = random_id()?;
+        header.version.store(VERSION, Relaxed);
+        header.processes.store(MAX_PROCESSES as u32, Relaxed);
+        let [low, high] = halves(id);
+        header.id_low.store(low, Relaxed);
+        header.id_high.store(high, Relaxed);
+        header.heap.top.store(HEAP_START as u64, Relaxed);
+        header.heap.end.store(size as u64, Relaxed);
+        header.magic.store(MAGIC, Relaxed);
+        Self::open(mapping)
+    }
+
+    /// The arena in `mapping`, checked, with this process attached.
+    fn open(mapping: &'static Mapping) -> Result<&'static Self, Error> {
+        check_robust_list()
+            .map_err(|error| brigade_sys::Error::new("use", "robust locks", error))?;
+        let header: &Header = mapping.get(0).ok_or(Error::Corrupt("too short for an arena"))?;
+        if header.magic.load(Relaxed) != MAGIC {
+            return Err(Error::Corrupt("not an arena"));
+        }
+        if header.version.load(Relaxed) != VERSION
+            || header.processes.load(Relaxed) != MAX_PROCESSES as u32
+        {
+            return Err(Error::Corrupt("an arena of another version of brigade"));
+        }
+        let id = u128::from(header.id_high.load(Relaxed)) << 64
+            | u128::from(header.id_low.load(Relaxed));
+        let arena = Box::leak(Box::new(Self {
+            mapping,
+            header,
+            id,
+            tag: AtomicU64::new(0),
+            holds: Mutex::new(HashMap::new()),
+        }));
+        arena.tag_locked()?;
+        Ok(arena)
+    }
+}
+
+/// Makes the memory behind `file` this program's arena, in a child that has not used one yet.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] when the program has an arena already, [`Error::Corrupt`] when the file is
+/// none, or a refusal of the system.
+pub fn adopt(file: OwnedFd) -> Result<(), Error> {
+    let mut arenas = arenas();
+    if !arenas.is_empty() {
+        let expectation = "a program has one arena, and this one has it already";
+        return Err(Error::Invalid { kind: "arena", expectation });
+    }
+    arenas.push(Arena::open(Mapping::new(file, RESERVE)?)?);
+    Ok(())
+}
+
+/// The arena with `id`, if this process has it mapped.
+pub(crate) fn find(id: u128) -> Option<&'static Arena> {
+    arenas().iter().find(|arena| arena.id == id).copied()
+}
+
+/// Maps an arena that a message brought along, unless it is mapped already.
+pub(crate) fn attach(id: u128, file: OwnedFd) -> Result<&'static Arena, Error> {
+    let mut arenas = arenas();
+    if let Some(&arena) = arenas.iter().find(|arena| arena.id == id) {
+        return Ok(arena);
+    }
+    if arenas.is_empty() {
+        // The first place is the program's own, which other code relies on to be inherited.
+        let own = Arena::create()?;
+        arenas.push(own);
+    }
+    let arena = Arena::open(Mapping::new(file, RESERVE)?)?;
+    if arena.id != id {
+        return Err(Error::Corrupt("the arena is not the one that the handle names"));
+    }
+    arenas.push(arena);
+    Ok(arena)
+}
+
+/// An arena that nothing else uses.
+#[cfg(test)]
+pub(crate) fn new_for_test() -> &'static Arena {
+    Arena::create().expect("there is memory")
+}
+
+/// Every arena that this process has mapped.
+pub(super) fn all() -> Vec<&'static Arena> {
+    arenas().clone()
+}
+
+/// The fork generation's bits in the cached tag; the rest is the slot and its generation, plus
+/// one bit so that no tag is zero.
+const FORK_MASK: u32 = (1 << 20) - 1;
+
+fn pack(tag: Tag) -> u64 {
+    let fork = u64::from(fork_generation() & FORK_MASK);
+    1 << 63 | fork << 40 | u64::from(tag.slot) << 24 | u64::from(tag.generation)
+}
+
+fn unpack(word: u64) -> (Tag, u32) {
+    let [g0, g1, g2, s0, s1, f0, f1, f2] = word.to_le_bytes();
+    let tag =
+        Tag { slot: u16::from_le_bytes([s0, s1]), generation: u32::from_le_bytes([g0, g1, g2, 0]) };
+    (tag, u32::from_le_bytes([f0, f1, f2, 0]) & FORK_MASK)
+}
+
+fn halves(id: u128) -> [u64; 2] {
+    let bytes = id.to_le_bytes();
+    let half = |from: usize| {
+        let mut eight = [0; 8];
+        eight.copy_from_slice(&bytes[from..from + 8]);
+        u64::from_le_bytes(eight)
+    };
+    [half(0), half(8)]
+}
+
+fn random_id() -> Result<u128, Error> {
+    let mut bytes = [0; 16];
+    brigade_sys::random::fill(&mut bytes)?;
+    Ok(u128::from_le_bytes(bytes))
+}

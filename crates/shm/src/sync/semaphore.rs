@@ -1,0 +1,400 @@
+//! The semaphore: permits, and who holds them.
+//!
+//! | field       | meaning                                                                     |
+//! |-------------|-----------------------------------------------------------------------------|
+//! | `total`     | how many permits there are                                                  |
+//! | `held[slot]` | which process of the slot holds how many: the truth                         |
+//! | `available` | `total` less the sum of `held`: computed, kept so that a look is cheap       |
+//!
+//! All are changed under one internal lock, each by one store.
+//!
+//! # Why no wake-up is lost
+//!
+//! A release rings after `available` has grown; a waiter looks at `available` between arming and
+//! sleeping. It also watches the processes that hold permits: the kernel wakes it at their death.
+//!
+//! # What a dead process leaves
+//!
+//! *Inside the lock*: `held` and `available` may disagree; the next one in finds the owner dead and
+//! computes `available` anew. *Outside*: its permits stay in `held` under a tag that names no living
+//! process. Whoever finds no permit available looks for such, and takes them back.
+
+use std::fmt;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::time::Duration;
+
+use brigade_sys::bell::Bell;
+use brigade_sys::kill_point::kill_point;
+use brigade_sys::memory::Shareable;
+use brigade_sys::robust::{Acquired, RobustLock};
+use brigade_sys::time::Deadline;
+use brigade_sys::wait::{Sleep, Waitable};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::arena::MAX_PROCESSES;
+use crate::arena::block::Kind;
+use crate::arena::census::{self, Tag};
+use crate::arena::heap::Plan;
+use crate::error::Error;
+use crate::handle::Handle;
+
+#[repr(C, align(64))]
+struct Shared {
+    lock: RobustLock,
+    bell: Bell,
+    available: AtomicU32,
+    total: AtomicU32,
+    /// For a bounded semaphore the most that `total` may be; zero for none.
+    bound: AtomicU32,
+    /// The generation of the process in the slot, and how many permits it holds.
+    held: [AtomicU64; MAX_PROCESSES],
+}
+
+// SAFETY: shareable parts throughout; all zeros is a semaphore without permits.
+#[allow(unsafe_code, reason = "the claim is checked by eye, field by field")]
+unsafe impl Shareable for Shared {}
+
+/// The most permits a semaphore may have.
+const MAX_PERMITS: u32 = i32::MAX.cast_unsigned();
+
+/// A number of permits that processes share; each permit belongs to who acquired it.
+///
+/// # Process death
+///
+/// The permits of a process that dies come back: one who waits for a permit gets it at once.
+///
+/// # Examples
+///
+/// ```
+/// use brigade_shm::Semaphore;
+///
+/// let slots = Semaphore::new(2)?;
+/// let first = slots.acquire();
+/// let second = slots.try_acquire().expect("one is left");
+/// assert!(slots.try_acquire().is_none());
+/// drop(first);
+/// assert_eq!(slots.available(), 1);
+/// # drop(second);
+/// # Ok::<(), brigade_shm::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Semaphore {
+    handle: Handle,
+    shared: &'static Shared,
+}
+
+impl fmt::Debug for Semaphore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Semaphore").field("available", &self.available()).finish_non_exhaustive()
+    }
+}
+
+impl Semaphore {
+    /// Creates a semaphore with `permits` permits, to which [`release`](Self::release) may add.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for more than two billion permits; otherwise fails when there is no
+    /// memory.
+    pub fn new(permits: u32) -> Result<Self, Error> {
+        Self::with_bound(permits, 0)
+    }
+
+    /// Creates a semaphore that never has more than `permits` permits.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new), and [`Error::Invalid`] for none.
+    #[doc(alias = "BoundedSemaphore")]
+    pub fn bounded(permits: u32) -> Result<Self, Error> {
+        if permits == 0 {
+            let expectation = "a bounded semaphore has at least one permit";
+            return Err(Error::Invalid { kind: "semaphore", expectation });
+        }
+        Self::with_bound(permits, permits)
+    }
+
+    fn with_bound(permits: u32, bound: u32) -> Result<Self, Error> {
+        if permits > MAX_PERMITS {
+            let expectation = "it has at most 2147483647 permits";
+            return Err(Error::Invalid { kind: "semaphore", expectation });
+        }
+        let plan = Plan { kind: Kind::Semaphore, shape: 0, length: size_of::<Shared>(), parts: 0 };
+        let semaphore = Self::from_handle(Handle::create(plan)?)?;
+        semaphore.shared.bound.store(bound, Relaxed);
+        semaphore.shared.total.store(permits, Relaxed);
+        semaphore.shared.available.store(permits, Relaxed);
+        Ok(semaphore)
+    }
+
+    /// Acquires a permit, blocking until there is one.
+    ///
+    /// # Deadlock
+    ///
+    /// Permits are not recursive: one who holds the last and asks for another waits for itself.
+    pub fn acquire(&self) -> Permit {
+        match self.acquire_until(Deadline::NEVER) {
+            Some(permit) => permit,
+            None => unreachable!("a wait without a deadline does not time out"),
+        }
+    }
+
+    /// Acquires a permit if there is one.
+    #[doc(alias = "acquire(block=False)")]
+    pub fn try_acquire(&self) -> Option<Permit> {
+        if self.take() || (self.take_back() && self.take()) {
+            return Some(Permit { semaphore: self.clone(), fate: Fate::Returned });
+        }
+        None
+    }
+
+    /// Acquires a permit, blocking at most for `timeout`.
+    #[doc(alias = "acquire(timeout)")]
+    pub fn acquire_timeout(&self, timeout: Duration) -> Option<Permit> {
+        self.acquire_until(Deadline::after(timeout))
+    }
+
+    /// Adds `permits` permits that nobody holds. To return one's own, drop the [`Permit`].
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseError`] when the semaphore is bounded and would have too many; nothing is added.
+    pub fn release(&self, permits: u32) -> Result<(), ReleaseError> {
+        let _locked = self.lock();
+        let total = self.shared.total.load(Relaxed);
+        let bound = match self.shared.bound.load(Relaxed) {
+            0 => MAX_PERMITS,
+            bound => bound,
+        };
+        let new = total.checked_add(permits).filter(|&new| new <= bound);
+        let new = new.ok_or(ReleaseError { bound })?;
+        self.shared.total.store(new, Relaxed);
+        kill_point("semaphore.total");
+        self.recount();
+        Ok(())
+    }
+
+    /// How many permits are free now.
+    #[doc(alias = "get_value")]
+    pub fn available(&self) -> u32 {
+        self.shared.available.load(Relaxed)
+    }
+
+    fn acquire_until(&self, deadline: Deadline) -> Option<Permit> {
+        loop {
+            if let Some(permit) = self.try_acquire() {
+                return Some(permit);
+            }
+            self.handle.before_sleep();
+            let holders = self.holders();
+            let arena = self.handle.arena();
+            let look = || {
+                let freed =
+                    self.available() > 0 || holders.iter().any(|tag| census::is_gone(arena, *tag));
+                freed.then_some(())
+            };
+            let watch = |sleep: &mut Sleep<'static>| {
+                for tag in &holders {
+                    census::watch(arena, tag.slot, sleep);
+                }
+            };
+            if self.shared.bell.wait(deadline, look, watch).is_none() {
+                return self.try_acquire();
+            }
+        }
+    }
+
+    /// Takes a permit for this process, if one is available.
+    fn take(&self) -> bool {
+        let Ok(tag) = self.handle.arena().tag() else { return false };
+        if self.available() == 0 {
+            return false;
+        }
+        let _locked = self.lock();
+        let available = self.available();
+        if available == 0 {
+            return false;
+        }
+        self.add_held(tag, 1);
+        kill_point("semaphore.held");
+        self.shared.available.store(available - 1, Relaxed);
+        kill_point("semaphore.taken");
+        true
+    }
+
+    /// Returns one of this process's permits, or uses it up.
+    fn give(&self, fate: Fate) {
+        let Ok(tag) = self.handle.arena().tag() else { return };
+        let _locked = self.lock();
+        if self.held_by(tag) == 0 {
+            // The permit is a forked parent's: it is not ours to return.
+            return;
+        }
+        if fate == Fate::Spent {
+            let total = self.shared.total.load(Relaxed);
+            self.shared.total.store(total.saturating_sub(1), Relaxed);
+            kill_point("semaphore.spent");
+        }
+        self.add_held(tag, -1);
+        kill_point("semaphore.given");
+        self.recount();
+    }
+
+    /// Takes back the permits of the dead, and says whether there are any available.
+    fn take_back(&self) -> bool {
+        let arena = self.handle.arena();
+        let dead = self.holders().into_iter().any(|tag| census::is_gone(arena, tag));
+        if dead {
+            let _locked = self.lock();
+            self.recount();
+        }
+        self.available() > 0
+    }
+
+    /// Which processes hold permits.
+    fn holders(&self) -> Vec<Tag> {
+        (0..)
+            .zip(&self.shared.held)
+            .filter_map(|(slot, held)| {
+                // PAIR held: with the store in `add_held`.
+                let word = held.load(Acquire);
+                (count(word) > 0).then(|| Tag { slot, generation: generation(word) })
+            })
+            .collect()
+    }
+
+    fn held_by(&self, tag: Tag) -> u32 {
+        let word = self.shared.held[usize::from(tag.slot)].load(Relaxed);
+        if generation(word) == tag.generation { count(word) } else { 0 }
+    }
+
+    fn add_held(&self, tag: Tag, permits: i32) {
+        let now = self.held_by(tag).saturating_add_signed(permits);
+        let word = u64::from(tag.generation) << 32 | u64::from(now);
+        // PAIR held: whoever sees the holder sees what it did before.
+        self.shared.held[usize::from(tag.slot)].store(word, Release);
+    }
+
+    /// Computes `available` from the permits and their living holders, and rings if there are
+    /// any. Under the lock.
+    fn recount(&self) {
+        let arena = self.handle.arena();
+        let mut held = 0_u32;
+        for tag in self.holders() {
+            if census::is_gone(arena, tag) {
+                self.shared.held[usize::from(tag.slot)].store(0, Relaxed);
+                kill_point("semaphore.taken-back");
+            } else {
+                held = held.saturating_add(self.held_by(tag));
+            }
+        }
+        let available = self.shared.total.load(Relaxed).saturating_sub(held);
+        // Each waiter that gets a permit passes the wake-up on, so one is enough for many.
+        self.shared.bell.ring_after(|| {
+            self.shared.available.store(available, Relaxed);
+            kill_point("semaphore.recounted");
+        });
+    }
+
+    fn lock(&self) -> Locked {
+        if self.shared.lock.lock(Deadline::NEVER) == Some(Acquired::OwnerDied) {
+            self.recount();
+        }
+        Locked(self.shared)
+    }
+
+    fn from_handle(handle: Handle) -> Result<Self, Error> {
+        let shared = handle.arena().mapping().get(handle.body());
+        let shared = shared.ok_or(Error::Corrupt("a semaphore lies outside its arena"))?;
+        Ok(Self { handle, shared })
+    }
+}
+
+/// A held word's count of permits.
+fn count(word: u64) -> u32 {
+    word as u32
+}
+
+/// A held word's generation of the slot.
+fn generation(word: u64) -> u32 {
+    (word >> 32) as u32
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// The permit can be acquired again.
+    Returned,
+    /// The permit no longer exists.
+    Spent,
+}
+
+struct Locked(&'static Shared);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        self.0.lock.unlock();
+    }
+}
+
+impl Waitable for Semaphore {
+    fn is_ready(&self) -> bool {
+        self.available() > 0 || self.take_back()
+    }
+
+    fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
+        self.handle.before_sleep();
+        self.shared.bell.prepare(sleep);
+        for tag in self.holders() {
+            census::watch(self.handle.arena(), tag.slot, sleep);
+        }
+    }
+}
+
+impl Serialize for Semaphore {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.handle.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Semaphore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let handle = Handle::deserialize(deserializer, Kind::Semaphore, 0)?;
+        Self::from_handle(handle).map_err(serde::de::Error::custom)
+    }
+}
+
+/// One permit of a [`Semaphore`]. Comes back when dropped, or when its process dies.
+#[derive(Debug)]
+#[must_use = "the permit is returned when dropped"]
+pub struct Permit {
+    semaphore: Semaphore,
+    fate: Fate,
+}
+
+impl Permit {
+    /// Uses the permit up: it does not come back, not even at this process's death.
+    ///
+    /// Together with [`Semaphore::release`] this hands a permit over on purpose.
+    pub fn forget(mut self) {
+        self.fate = Fate::Spent;
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.semaphore.give(self.fate);
+    }
+}
+
+/// A bounded semaphore would have had more permits than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot release: the semaphore may have at most {bound} permits")]
+pub struct ReleaseError {
+    /// How many it may have.
+    pub bound: u32,
+}
+
+#[cfg(test)]
+#[path = "semaphore_tests.rs"]
+mod tests;
