@@ -11,10 +11,13 @@
 pub mod affinity;
 pub mod bell;
 pub mod error;
+pub mod fork;
 pub mod futex;
 pub mod identity;
+pub mod image;
 pub mod kill_point;
 pub mod launch;
+pub mod lifeline;
 pub mod memory;
 pub mod pidfd;
 pub mod random;

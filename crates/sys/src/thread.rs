@@ -56,7 +56,7 @@ thread_local! {
     static CURRENT: Cell<Option<Thread>> = const { Cell::new(None) };
 }
 
-extern "C" fn after_fork_in_child() {
+pub(crate) extern "C" fn after_fork_in_child() {
     FORK_GENERATION.fetch_add(1, Ordering::Relaxed);
 }
 
