@@ -1,3 +1,62 @@
-//! Placeholder.
+//! Measures brigade beside its peers: same machine, same run, same work, every message verified.
+//!
+//! The method is described in `README.md`. `make bench` prints the tables and leaves them under
+//! `target/bench`, with all samples as JSON and one chart for each group.
 #![deny(unsafe_code)]
-fn main() {}
+
+mod case;
+mod chart;
+mod contention;
+mod harness;
+mod machine;
+mod message;
+mod options;
+mod partner;
+mod peers;
+mod probe;
+mod pthread;
+mod report;
+mod statistics;
+mod stream;
+mod suite;
+
+use clap::Parser;
+use options::{Options, Role};
+use std::error::Error;
+use std::process::ExitCode;
+
+/// Anything that goes wrong ends the run with its text.
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let outcome = match &options.role {
+        Some(Role::Partner { kind, address, plan }) => peers::take_part(kind, address, plan),
+        None => measure(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("brigade-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(options: &Options) -> Result<()> {
+    let machine = machine::Machine::describe(options.placement()?);
+    let groups = suite::groups(options);
+    if options.list {
+        for group in &groups {
+            println!("{}", group.name);
+            group.cases.iter().for_each(|case| println!("    {}", case.name()));
+        }
+        return Ok(());
+    }
+    let results = harness::run(&groups, machine.placement, options.pace());
+    report::write(&machine, &results, &options.output)?;
+    match results.iter().map(harness::GroupResult::failures).sum() {
+        0 => Ok(()),
+        failures => Err(format!("{failures} cases failed; see above").into()),
+    }
+}

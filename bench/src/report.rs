@@ -1,0 +1,164 @@
+//! What is left of a run: tables for people, samples for programs, charts for both.
+
+use crate::case::Side;
+use crate::chart;
+use crate::harness::{CaseResult, Figure, GroupResult};
+use crate::machine::Machine;
+use crate::peers::python;
+use crate::{Result, probe::Tag};
+use serde_json::json;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+/// Prints the tables, and leaves them, the samples and the charts in `folder`.
+pub(crate) fn write(machine: &Machine, groups: &[GroupResult], folder: &Path) -> Result<()> {
+    let mut text = introduction(machine);
+    for group in groups {
+        text.push_str(&table(group));
+    }
+    print!("{text}");
+
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("tables.md"), &text)?;
+    let samples = json!({ "machine": machine, "python": python::version(), "groups": groups });
+    fs::write(folder.join("samples.json"), serde_json::to_string_pretty(&samples)? + "\n")?;
+    for group in groups {
+        let name = group.name.replace([',', ' '], "-").replace("--", "-");
+        fs::write(folder.join(name).with_extension("svg"), chart::draw(group))?;
+    }
+    eprintln!("tables, samples and charts are in {}", folder.display());
+    Ok(())
+}
+
+fn introduction(machine: &Machine) -> String {
+    let placement = if machine.placement.is_one_core() {
+        "both processes on one core"
+    } else {
+        "the two processes pinned to two cores"
+    };
+    let python = python::version().unwrap_or_else(|| "no python3".to_owned());
+    format!(
+        "{}; {}; {python}; {placement}; commit {}.\n",
+        machine.cpu, machine.kernel, machine.commit
+    )
+}
+
+/// The table of a group in Markdown.
+fn table(group: &GroupResult) -> String {
+    let tag = group.tag();
+    let figures: Vec<(&CaseResult, Option<Figure>)> =
+        group.cases.iter().map(|case| (case, case.figure(tag))).collect();
+    let best = best_of_brigade(group, tag);
+
+    let mut text = format!("\n### {}\n\n{} {}\n\n", group.name, group.work, caption(&figures, tag));
+    let mut head = format!("| | {} | min | max |", group.unit.name());
+    let mut line = "|---|---:|---:|---:|".to_owned();
+    if let Some(detail) = group.detail {
+        let _never_fails = write!(head, " {detail} |");
+        line.push_str("---:|");
+    }
+    if best.is_some() {
+        head.push_str(" brigade is better by |");
+        line.push_str("---:|");
+    }
+    text.push_str(&format!("{head}\n{line}\n"));
+    for (case, figure) in figures {
+        text.push_str(&row(group, case, figure, best));
+    }
+    text
+}
+
+fn caption(figures: &[(&CaseResult, Option<Figure>)], tag: Tag) -> String {
+    let counts = figures.iter().filter_map(|(_, figure)| figure.map(|it| it.samples));
+    let (fewest, most) = (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0));
+    let rounds = if fewest == most { fewest.to_string() } else { format!("{fewest} to {most}") };
+    match tag {
+        Tag::Mixed => {
+            format!("Rounds: {rounds}. The cores moved during the measurement: do not compare.")
+        }
+        _ => format!("Cores: {}. Rounds: {rounds}.", tag.name()),
+    }
+}
+
+fn row(
+    group: &GroupResult,
+    case: &CaseResult,
+    figure: Option<Figure>,
+    best: Option<f64>,
+) -> String {
+    let name = match case.side {
+        Side::Brigade => format!("**{}**", case.name),
+        Side::Peer => case.name.clone(),
+    };
+    let Some(figure) = figure else {
+        let columns = 3 + usize::from(group.detail.is_some()) + usize::from(best.is_some());
+        return format!("| {name} {}\n", "| failed ".repeat(columns) + "|");
+    };
+    let spread = figure.spread;
+    let mut text = format!("| {name} ");
+    for value in [spread.median, spread.min, spread.max] {
+        let _never_fails = write!(text, "| {} ", short(value));
+    }
+    if group.detail.is_some() {
+        let _never_fails = write!(text, "| {} ", figure.detail.map(short).unwrap_or_default());
+    }
+    if let Some(best) = best {
+        let advantage = match case.side {
+            Side::Brigade => String::new(),
+            Side::Peer => format!("{}×", short(group.unit.advantage(best, spread.median))),
+        };
+        let _never_fails = write!(text, "| {advantage} ");
+    }
+    text + "|\n"
+}
+
+/// The figure that the peers are compared with: the best of ours.
+fn best_of_brigade(group: &GroupResult, tag: Tag) -> Option<f64> {
+    let ours = group.cases.iter().filter(|case| case.side == Side::Brigade);
+    let medians = ours.filter_map(|case| case.figure(tag)).map(|figure| figure.spread.median);
+    medians.reduce(|best, value| if group.unit.advantage(value, best) > 1.0 { value } else { best })
+}
+
+/// Three significant digits.
+pub(crate) fn short(value: f64) -> String {
+    let digits = if value > 0.0 { 2 - value.log10().floor() as i32 } else { 0 };
+    format!("{value:.*}", usize::try_from(digits).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::{Sample, Unit};
+    use crate::harness::Tagged;
+
+    #[test]
+    fn three_digits_are_kept() {
+        assert_eq!(short(0.012_34), "0.0123");
+        assert_eq!(short(1.0), "1.00");
+        assert_eq!(short(123.4), "123");
+        assert_eq!(short(12_345.0), "12345");
+        assert_eq!(short(0.0), "0");
+    }
+
+    #[test]
+    fn peers_are_compared_with_the_best_of_ours() {
+        let case = |name: &str, side, value| CaseResult {
+            name: name.to_owned(),
+            side,
+            samples: vec![Tagged { tag: Tag::Near, sample: Sample::of(value) }],
+            failures: Vec::new(),
+        };
+        let cases = vec![
+            case("a", Side::Brigade, 2.0),
+            case("b", Side::Brigade, 1.0),
+            case("c", Side::Peer, 5.0),
+        ];
+        let group =
+            GroupResult { name: "g", work: "Work.", unit: Unit::Nanoseconds, detail: None, cases };
+        let text = table(&group);
+        assert!(text.contains("Cores: near. Rounds: 1."), "{text}");
+        assert!(text.contains("| **b** | 1.00 | 1.00 | 1.00 |  |"), "{text}");
+        assert!(text.contains("| c | 5.00 | 5.00 | 5.00 | 5.00× |"), "{text}");
+    }
+}

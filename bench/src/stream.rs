@@ -1,0 +1,164 @@
+//! Messages between two processes: one way, and there and back.
+
+use crate::case::{Case, Effort, Sample};
+use crate::machine::{Placement, pin};
+use crate::partner::Ending;
+use crate::statistics::percentile;
+use crate::{Result, message};
+use brigade_sys::time::now;
+use serde::{Deserialize, Serialize};
+use std::hint::spin_loop;
+use std::time::Duration;
+
+/// The share of messages that are sent before the clock starts: one in ten.
+const WARM_UP: u64 = 10;
+
+pub(crate) trait Sending {
+    /// Sends one message.
+    fn send(&mut self, message: &[u8]) -> Result<()>;
+}
+
+pub(crate) trait Receiving {
+    /// Receives one message of `size` bytes into `message`, whose old content does not matter.
+    fn receive(&mut self, message: &mut Vec<u8>, size: usize) -> Result<()>;
+}
+
+/// A mechanism that carries messages both ways between this process and a new one.
+pub(crate) trait Transport {
+    const NAME: &'static str;
+    type Sender: Sending;
+    type Receiver: Receiving;
+
+    /// Opens both directions and starts the partner, which does what the plan says.
+    fn start(&self, plan: Plan) -> Result<Connected<Self::Sender, Self::Receiver>>;
+}
+
+pub(crate) struct Connected<S, R> {
+    pub(crate) sender: S,
+    pub(crate) receiver: R,
+    pub(crate) partner: Box<dyn Ending>,
+}
+
+/// What the partner does.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    pub(crate) job: Job,
+    pub(crate) cpu: usize,
+    pub(crate) size: usize,
+    pub(crate) count: u64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) enum Job {
+    /// Sends every message.
+    Produce,
+    /// Sends every message back.
+    Echo,
+}
+
+impl Plan {
+    /// The partner's side.
+    pub(crate) fn carry_out(
+        self,
+        sender: &mut impl Sending,
+        receiver: &mut impl Receiving,
+    ) -> Result<()> {
+        pin(self.cpu)?;
+        let mut bytes = vec![0; self.size];
+        for number in 0..self.count {
+            match self.job {
+                Job::Produce => message::fill(&mut bytes, number),
+                Job::Echo => receiver.receive(&mut bytes, self.size)?,
+            }
+            sender.send(&bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// The partner sends, this process receives: millions of messages in a second.
+pub(crate) struct OneWay<T> {
+    pub(crate) transport: T,
+    pub(crate) size: usize,
+    pub(crate) count: u64,
+}
+
+impl<T: Transport> Case for OneWay<T> {
+    fn name(&self) -> &str {
+        T::NAME
+    }
+
+    fn measure(&self, placement: Placement, effort: Effort) -> Result<Sample> {
+        let count = effort.repetitions(self.count);
+        let plan = Plan { job: Job::Produce, cpu: placement.there, size: self.size, count };
+        let mut connected = self.transport.start(plan)?;
+        pin(placement.here)?;
+        let mut bytes = Vec::with_capacity(self.size);
+        let warm_up = count / WARM_UP;
+        let mut start = now();
+        for number in 0..count {
+            if number == warm_up {
+                start = now();
+            }
+            connected.receiver.receive(&mut bytes, self.size)?;
+            message::check(&bytes, self.size, number)?;
+        }
+        let taken = now() - start;
+        connected.partner.finish()?;
+        Ok(Sample::of((count - warm_up) as f64 / taken.as_secs_f64() / 1e6))
+    }
+}
+
+/// There and back, one message at a time: microseconds.
+pub(crate) struct RoundTrip<T> {
+    pub(crate) transport: T,
+    pub(crate) size: usize,
+    pub(crate) count: u64,
+    /// How long nothing is sent before each message, so that the other process falls asleep.
+    pub(crate) silence: Duration,
+}
+
+impl<T: Transport> Case for RoundTrip<T> {
+    fn name(&self) -> &str {
+        T::NAME
+    }
+
+    fn measure(&self, placement: Placement, effort: Effort) -> Result<Sample> {
+        let count = effort.repetitions(self.count);
+        let plan = Plan { job: Job::Echo, cpu: placement.there, size: self.size, count };
+        let mut connected = self.transport.start(plan)?;
+        pin(placement.here)?;
+        let mut sent = vec![0; self.size];
+        let mut received = Vec::with_capacity(self.size);
+        let mut taken = Vec::new();
+        for number in 0..count {
+            message::fill(&mut sent, number);
+            keep_silent(self.silence);
+            let start = now();
+            connected.sender.send(&sent)?;
+            connected.receiver.receive(&mut received, self.size)?;
+            taken.push((now() - start).as_nanos() as u64);
+            message::check(&received, self.size, number)?;
+        }
+        connected.partner.finish()?;
+        microseconds(taken)
+    }
+}
+
+/// Passes the time without sleeping, so that only the partner falls asleep.
+fn keep_silent(silence: Duration) {
+    let until = now() + silence;
+    while !silence.is_zero() && now() < until {
+        spin_loop();
+    }
+}
+
+/// The median of round trips in nanoseconds, and their 99th percentile, without the warm-up.
+pub(crate) fn microseconds(mut nanoseconds: Vec<u64>) -> Result<Sample> {
+    let warm_up = nanoseconds.len() / WARM_UP as usize;
+    let measured = &mut nanoseconds[warm_up..];
+    measured.sort_unstable();
+    let at = |share| percentile(measured, share).map(|value| value as f64 / 1e3);
+    let value = at(0.5).ok_or("no round trip was measured")?;
+    Ok(Sample { value, detail: at(0.99) })
+}
