@@ -31,9 +31,16 @@ pub(crate) fn outside_its_places(source: &Source) -> Vec<Complaint> {
         .collect()
 }
 
-/// A file with unsafe code opens with a paragraph on safety and allows it in so many words.
+/// A file with unsafe code opens with a paragraph on safety and allows it in so many words; a
+/// single claim may be allowed where it stands instead.
 pub(crate) fn unannounced(source: &Source) -> Vec<Complaint> {
-    if unsafe_lines(source).is_empty() {
+    let allowed_alone = |number: &usize| {
+        number.checked_sub(2).is_some_and(|above| {
+            source.code[number - 1].starts_with("unsafe impl")
+                && source.code[above].starts_with("#[allow(unsafe_code")
+        })
+    };
+    if unsafe_lines(source).iter().all(allowed_alone) {
         return Vec::new();
     }
     let mut complaints = Vec::new();
@@ -137,6 +144,11 @@ fn unannounced_unsafe_code_is_found() {
     assert_eq!(rule("//! A.\n#![allow(unsafe_code)]\n"), 1);
     assert_eq!(rule("//! A.\n//!\n//! # Safety\n//!\n//! B.\n"), 1);
     assert_eq!(rule("//! A.\n//!\n//! # Safety\n//!\n//! B.\n#![allow(unsafe_code)]\n"), 0);
+
+    let claim = "// SAFETY: x.\n#[allow(unsafe_code)]\nunsafe impl Send for A {}\n";
+    assert_eq!(found(unannounced, "crates/shm/src/a.rs", claim), 0);
+    let two = format!("{claim}unsafe impl Sync for A {{}}\n");
+    assert_eq!(found(unannounced, "crates/shm/src/a.rs", &two), 2);
 }
 
 #[test]
