@@ -17,7 +17,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::arena::block::Kind;
-use crate::arena::heap::{self, Place, Plan};
+use crate::arena::heap::{self, Arrival, Place, Plan};
 use crate::arena::{Arena, attach, census, find};
 use crate::error::Error;
 use crate::transit;
@@ -31,6 +31,12 @@ pub(crate) struct Hold {
 impl Hold {
     pub(crate) fn place(&self) -> Place {
         self.place
+    }
+}
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hold({:?})", self.place)
     }
 }
 
@@ -54,7 +60,6 @@ impl Drop for Hold {
 pub(crate) struct Handle {
     hold: Arc<Hold>,
     kind: Kind,
-    shape: u32,
 }
 
 impl fmt::Debug for Handle {
@@ -75,27 +80,33 @@ impl Handle {
         let place = heap::allocate(arena, tag.slot, plan)?;
         let hold = Arc::new(Hold { arena, place });
         arena.holds().insert(place.offset, Arc::downgrade(&hold));
-        Ok(Self { hold, kind: plan.kind, shape: plan.shape })
+        Ok(Self { hold, kind: plan.kind })
     }
 
-    /// A handle of an object that a message brought, or that is a part of one we hold.
-    pub(crate) fn adopt(
+    /// A handle of part number `index` of this object.
+    pub(crate) fn part(&self, index: usize, kind: Kind) -> Result<Self, Error> {
+        let place = heap::part(self.arena(), self.place(), index);
+        let place = place.ok_or(Error::Gone { kind: kind.name() })?;
+        Self::adopt(self.arena(), place, (kind, 0), Arrival::Part)
+    }
+
+    fn adopt(
         arena: &'static Arena,
         place: Place,
-        kind: Kind,
-        shape: u32,
+        (kind, shape): (Kind, u32),
+        arrival: Arrival,
     ) -> Result<Self, Error> {
         let tag = arena.tag()?;
         let mut holds = arena.holds();
         // Also when the process has a hold already: the message's count must come down.
-        heap::adopt(arena, tag.slot, place, kind, shape)?;
+        heap::adopt(arena, tag.slot, place, (kind, shape), arrival)?;
         let known = holds.get(&place.offset).and_then(Weak::upgrade);
         let hold = known.filter(|hold| hold.place == place).unwrap_or_else(|| {
             let hold = Arc::new(Hold { arena, place });
             holds.insert(place.offset, Arc::downgrade(&hold));
             hold
         });
-        Ok(Self { hold, kind, shape })
+        Ok(Self { hold, kind })
     }
 
     pub(crate) fn arena(&self) -> &'static Arena {
@@ -111,9 +122,10 @@ impl Handle {
         heap::body(self.hold.place.offset)
     }
 
-    /// Whether both are handles of the same object.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.hold, &other.hold)
+    /// How many messages under way carry the object.
+    #[cfg(test)]
+    pub(crate) fn under_way(&self) -> u32 {
+        heap::under_way(self.arena(), self.place())
     }
 
     /// Sees to it that this process's death is noticed, before one of its threads sleeps.
@@ -172,6 +184,6 @@ impl Handle {
         let offset = usize::try_from(travelling.offset)
             .map_err(|_| Error::Corrupt("a handle points outside its arena"))?;
         let place = Place { offset, generation: travelling.generation };
-        Self::adopt(arena, place, kind, shape)
+        Self::adopt(arena, place, (kind, shape), Arrival::Message)
     }
 }

@@ -10,13 +10,20 @@
 #![deny(unsafe_code)]
 
 pub mod arena;
+mod channel;
 mod error;
 mod handle;
+pub mod pipe;
 mod plain;
+pub mod queue;
 pub mod sync;
+#[cfg(test)]
+mod test_processes;
 pub mod transit;
 
 pub use arena::Arena;
 pub use error::Error;
+pub use pipe::{Connection, one_way_pipe, pipe, pipe_between};
 pub use plain::Plain;
+pub use queue::{Consumer, GetError, Producer, PutError, Queue};
 pub use sync::{Event, Lock, LockGuard, OwnerDied, Permit, Semaphore};

@@ -42,7 +42,7 @@ impl Lifeline {
         Ok(Self { _holder: holder, line })
     }
 
-    /// What another process is given to [`hang`](hang) on.
+    /// What another process is given to [`hang`] on.
     pub fn line(&self) -> BorrowedFd<'_> {
         self.line.as_fd()
     }

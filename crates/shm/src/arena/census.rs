@@ -245,17 +245,27 @@ pub(crate) fn is_gone(arena: &'static Arena, tag: Tag) -> bool {
         || bury_if_dead(arena, tag.slot)
 }
 
+/// Whether the process that had `tag` no longer runs. Takes no lock and buries nobody.
+pub(crate) fn has_died(arena: &'static Arena, tag: Tag) -> bool {
+    let Some(entry) = arena.census().entries.get(usize::from(tag.slot)) else { return true };
+    let claim = entry.claim();
+    claim.state == State::Free || claim.generation != tag.generation || entry.is_dead()
+}
+
+/// Whether the process in `slot` no longer runs. Takes no lock and buries nobody.
+pub(crate) fn has_died_in(arena: &'static Arena, slot: u16) -> bool {
+    arena
+        .census()
+        .entries
+        .get(usize::from(slot))
+        .is_none_or(|entry| entry.claim().state == State::Free || entry.is_dead())
+}
+
 /// Buries every process that has died.
 pub(crate) fn bury_all_dead(arena: &'static Arena) {
     for (slot, _) in (0..).zip(&arena.census().entries) {
         bury_if_dead(arena, slot);
     }
-}
-
-/// How many processes are attached or expected.
-#[cfg(test)]
-pub(crate) fn population(arena: &'static Arena) -> usize {
-    arena.census().entries.iter().filter(|entry| entry.claim().state != State::Free).count()
 }
 
 fn bury(arena: &'static Arena, slot: u16, claim: Claim) {

@@ -10,39 +10,48 @@
 //! held freed; the child then learns that it must not go on. If the child dies first, its entry
 //! names it and is buried like any other.
 
-use std::sync::Weak;
+use std::sync::{Arc, MutexGuard, Weak};
 
 use brigade_sys::identity::Identity;
 
 use super::census::{self, State, Tag};
 use super::heap;
-use super::program::{self, Arena};
+use super::program::{self, Arena, Holds};
 use crate::error::Error;
+use crate::handle::Hold;
 
 /// A fork that is being prepared: an entry for the child in every arena.
+///
+/// Until it is resolved, no other thread of this process can create or drop a handle, so the child
+/// finds the tables of handles whole and unlocked.
 ///
 /// Dropped in the parent without [`in_parent`](Self::in_parent), it gives the entries up.
 #[derive(Debug)]
 #[must_use = "a fork that is dropped is given up"]
 pub struct Fork {
     children: Vec<(&'static Arena, Tag)>,
+    tables: Vec<MutexGuard<'static, Holds>>,
+    /// Dropped after the tables are unlocked, since the last drop of a hold locks its table.
+    holds: Vec<Arc<Hold>>,
 }
 
-/// Prepares for a fork by the only thread of this process.
+/// Prepares for a fork.
 ///
 /// # Errors
 ///
 /// Fails when as many processes as fit are attached to an arena.
 pub fn fork_begin() -> Result<Fork, Error> {
-    let mut fork = Fork { children: Vec::new() };
+    let mut fork = Fork { children: Vec::new(), tables: Vec::new(), holds: Vec::new() };
     for arena in program::all() {
         let tag = census::claim_free(arena, State::Expected, Identity::current())?;
         fork.children.push((arena, tag));
-        // Collected first: to drop a hold takes the lock of the table that lists them.
-        let holds: Vec<_> = arena.holds().values().filter_map(Weak::upgrade).collect();
-        for hold in holds {
+        let table = arena.holds();
+        let holds: Vec<_> = table.values().filter_map(Weak::upgrade).collect();
+        for hold in &holds {
             heap::hold_for(arena, tag.slot, hold.place())?;
         }
+        fork.holds.extend(holds);
+        fork.tables.push(table);
     }
     Ok(fork)
 }
@@ -75,6 +84,7 @@ impl Fork {
 
 impl Drop for Fork {
     fn drop(&mut self) {
+        self.tables.clear();
         for &(arena, tag) in &self.children {
             census::give_up(arena, tag);
         }

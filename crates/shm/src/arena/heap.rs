@@ -124,6 +124,12 @@ pub(crate) fn part(arena: &'static Arena, parent: Place, index: usize) -> Option
     Some(Place { offset, generation: block.state().generation })
 }
 
+/// The bytes that the object at `place` was made with.
+pub(crate) fn length_of(arena: &'static Arena, place: Place) -> Option<usize> {
+    let block: &Block = arena.mapping().get(place.offset)?;
+    usize::try_from(block.length.load(Relaxed)).ok().filter(|_| block.is(place.generation))
+}
+
 /// Takes part number `index` away from `parent`, if there is one, and frees it unless someone
 /// holds it.
 pub(crate) fn detach(arena: &'static Arena, parent: Place, index: usize) -> Result<(), Error> {
@@ -158,8 +164,16 @@ pub(crate) fn ring_when_abandoned(arena: &'static Arena, place: Place, bell: usi
     }
 }
 
-/// Adds the process in `slot` to the holders of an object that a message carried here, or that
-/// this process has another hold on.
+/// From where a process gets a hold on an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// A message carried it, which counts it as being under way.
+    Message,
+    /// It is a part of an object that this process holds.
+    Part,
+}
+
+/// Adds the process in `slot` to the holders of an object that arrived.
 ///
 /// # Errors
 ///
@@ -168,8 +182,8 @@ pub(crate) fn adopt(
     arena: &'static Arena,
     slot: u16,
     place: Place,
-    kind: Kind,
-    shape: u32,
+    (kind, shape): (Kind, u32),
+    arrival: Arrival,
 ) -> Result<(), Error> {
     let locked = Locked::new(arena)?;
     let block = locked.object(place).map_err(|_| Error::Gone { kind: kind.name() })?;
@@ -177,9 +191,15 @@ pub(crate) fn adopt(
         return Err(Error::WrongType { expected: kind.name() });
     }
     block.hold(slot);
-    let transit = block.transit.load(Relaxed);
-    block.transit.store(transit.saturating_sub(1), Relaxed);
+    if arrival == Arrival::Message {
+        arrived(block);
+    }
     Ok(())
+}
+
+/// Takes one from the count of messages that carry the object. `send` adds without the lock.
+fn arrived(block: &Block) {
+    let _ = block.transit.fetch_update(Relaxed, Relaxed, |transit| transit.checked_sub(1));
 }
 
 /// Says that a message now carries a handle of `place`, which this process holds.
@@ -193,8 +213,7 @@ pub(crate) fn send(arena: &'static Arena, place: Place) {
 pub(crate) fn unsend(arena: &'static Arena, place: Place) -> Result<(), Error> {
     let locked = Locked::new(arena)?;
     if let Ok(block) = locked.object(place) {
-        let transit = block.transit.load(Relaxed);
-        block.transit.store(transit.saturating_sub(1), Relaxed);
+        arrived(block);
         locked.free_if_abandoned(block, place.offset);
     }
     Ok(())
@@ -205,6 +224,12 @@ pub(crate) fn hold_for(arena: &'static Arena, slot: u16, place: Place) -> Result
     let locked = Locked::new(arena)?;
     locked.object(place)?.hold(slot);
     Ok(())
+}
+
+/// How many messages under way carry the object.
+#[cfg(test)]
+pub(crate) fn under_way(arena: &'static Arena, place: Place) -> u32 {
+    arena.mapping().get::<Block>(place.offset).map_or(0, |block| block.transit.load(Relaxed))
 }
 
 /// Ends the hold of the process in `slot`.
@@ -447,16 +472,21 @@ pub(crate) fn watch_holders(
     }
 }
 
-/// Whether nobody holds `place` any more; the dead are buried on the way.
+/// Whether nobody who lives holds `place`. Takes no lock and buries nobody.
 pub(crate) fn is_abandoned(arena: &'static Arena, place: Place) -> bool {
     let Some(block) = arena.mapping().get::<Block>(place.offset) else { return true };
-    if !block.is(place.generation) {
-        return true;
+    !block.is(place.generation)
+        || (block.transit.load(Relaxed) == 0
+            && block.holding_slots().all(|slot| census::has_died_in(arena, slot)))
+}
+
+/// Buries those holders of `place` that have died.
+pub(crate) fn bury_holders(arena: &'static Arena, place: Place) {
+    if let Some(block) = arena.mapping().get::<Block>(place.offset) {
+        for slot in block.holding_slots() {
+            census::bury_if_dead(arena, slot);
+        }
     }
-    for slot in block.holding_slots() {
-        census::bury_if_dead(arena, slot);
-    }
-    block.is_abandoned()
 }
 
 #[cfg(test)]

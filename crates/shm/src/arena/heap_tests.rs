@@ -45,10 +45,16 @@ fn an_object_lives_while_a_message_carries_it() {
     let place = allocate(arena, slot, plan(64)).unwrap();
     send(arena, place);
     release(arena, slot, place).unwrap();
-    adopt(arena, slot, place, Kind::Bytes, 0).unwrap();
-    assert!(matches!(adopt(arena, slot, place, Kind::Lock, 0), Err(Error::WrongType { .. })));
+    adopt(arena, slot, place, (Kind::Bytes, 0), Arrival::Message).unwrap();
+    assert!(matches!(
+        adopt(arena, slot, place, (Kind::Lock, 0), Arrival::Message),
+        Err(Error::WrongType { .. })
+    ));
     release(arena, slot, place).unwrap();
-    assert!(matches!(adopt(arena, slot, place, Kind::Bytes, 0), Err(Error::Gone { .. })));
+    assert!(matches!(
+        adopt(arena, slot, place, (Kind::Bytes, 0), Arrival::Message),
+        Err(Error::Gone { .. })
+    ));
     assert_eq!(usage(arena).unwrap().0, used);
 }
 
@@ -64,7 +70,7 @@ fn a_part_lives_as_long_as_its_parent_or_its_holder() {
     assert!(attach(arena, slot, two, parent, 2).is_err(), "there is no third word");
     hold_for(arena, slot, two).unwrap();
     release(arena, slot, parent).unwrap();
-    assert!(adopt(arena, slot, one, Kind::Bytes, 0).is_err());
+    assert!(adopt(arena, slot, one, (Kind::Bytes, 0), Arrival::Message).is_err());
     release(arena, slot, two).unwrap();
     assert_eq!(usage(arena).unwrap().0, used);
 }

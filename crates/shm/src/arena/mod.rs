@@ -10,8 +10,8 @@
 //! The memory is an anonymous file that children inherit and messages carry: the kernel frees it
 //! when the last process is gone, however it went. The first object creates it; nobody has to.
 //!
-//! * [`census`]: which processes are attached, and which of them are dead.
-//! * [`heap`]: the blocks that objects live in, and who holds them.
+//! * `census`: which processes are attached, and which of them are dead.
+//! * `heap`: the blocks that objects live in, and who holds them.
 //! * [`Fork`]: how a bare fork hands the parent's objects to the child.
 
 pub(crate) mod block;

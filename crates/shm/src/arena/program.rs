@@ -32,8 +32,11 @@ pub struct Arena {
     /// This process's tag, with the fork generation it belongs to: see [`Arena::tag`].
     tag: AtomicU64,
     /// The objects this process holds, so that it holds each only once.
-    holds: Mutex<HashMap<usize, Weak<Hold>>>,
+    holds: Mutex<Holds>,
 }
+
+/// The objects that this process holds, by the offset of their block.
+pub(crate) type Holds = HashMap<usize, Weak<Hold>>;
 
 impl fmt::Debug for Arena {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,7 +127,7 @@ impl Arena {
         &self.header.census
     }
 
-    pub(crate) fn holds(&self) -> MutexGuard<'_, HashMap<usize, Weak<Hold>>> {
+    pub(crate) fn holds(&self) -> MutexGuard<'_, Holds> {
         // Changed by single inserts and removals, so a panic elsewhere leaves it whole.
         self.holds.lock().unwrap_or_else(PoisonError::into_inner)
     }

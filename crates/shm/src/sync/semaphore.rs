@@ -191,7 +191,7 @@ impl Semaphore {
             let arena = self.handle.arena();
             let look = || {
                 let freed =
-                    self.available() > 0 || holders.iter().any(|tag| census::is_gone(arena, *tag));
+                    self.available() > 0 || holders.iter().any(|tag| census::has_died(arena, *tag));
                 freed.then_some(())
             };
             let watch = |sleep: &mut Sleep<'static>| {

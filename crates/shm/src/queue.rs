@@ -1,0 +1,562 @@
+//! Queues: values from many producers to many consumers, first in, first out.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use brigade_codec::{DecodeError, EncodeError, Message, decode, encode};
+use brigade_sys::time::Deadline;
+use brigade_sys::wait::{Sleep, Waitable};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::arena::block::Kind;
+use crate::channel::{Channel, Endpoint, GetRefusal, PutRefusal, Side};
+use crate::error::Error;
+use crate::handle::Handle;
+use crate::transit::{self, Cargo};
+
+/// The ring of a queue has this many bytes for each message it can hold, within the limits below.
+/// Messages that do not fit get a block of their own.
+const BYTES_PER_MESSAGE: usize = 128;
+const MIN_BYTES: usize = 1 << 12;
+const MAX_BYTES: usize = 1 << 22;
+
+/// A bounded queue of values, shared by threads and processes.
+///
+/// When [`put`](Self::put) returns, the value is in shared memory: it is there for whoever asks
+/// next, and stays when the producer exits or is killed. The order is the order of the puts.
+///
+/// A queue ends when it is [closed](Self::close), or when it had [producers](Self::producer) and
+/// all of them are gone or dead: then consumers get what is left, and after it the end.
+///
+/// # Process death
+///
+/// A process killed while it puts has put the value or has not; one killed while it gets has taken
+/// the value or has not, and what it had taken is gone with it. Nobody waits for the dead. A value
+/// that was taken by nobody and holds handles keeps their objects as long as the arena lives.
+///
+/// # Examples
+///
+/// ```
+/// use brigade_shm::Queue;
+///
+/// let queue = Queue::bounded(10)?;
+/// queue.put(("six", 6))?;
+/// queue.put(("seven", 7))?;
+/// assert_eq!(queue.len(), 2);
+/// assert_eq!(queue.get()?, ("six", 6));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Queue<T> {
+    channel: Channel,
+    values: PhantomData<fn(T) -> T>,
+}
+
+impl<T> Clone for Queue<T> {
+    fn clone(&self) -> Self {
+        Self { channel: self.channel.clone(), values: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Queue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue")
+            .field("len", &self.channel.len())
+            .field("capacity", &self.channel.capacity())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Queue<T> {
+    /// Creates a queue that holds at most `capacity` values, between 1 and 16,777,216.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for another capacity; otherwise fails when there is no memory.
+    #[doc(alias = "Queue(maxsize)")]
+    pub fn bounded(capacity: usize) -> Result<Self, Error> {
+        let bytes = capacity.saturating_mul(BYTES_PER_MESSAGE).clamp(MIN_BYTES, MAX_BYTES);
+        Self::with_ring(capacity, bytes)
+    }
+
+    /// Creates a queue whose ring has at least `bytes` bytes: messages of up to a quarter of that
+    /// are passed without an allocation.
+    ///
+    /// # Errors
+    ///
+    /// As for [`bounded`](Self::bounded), and [`Error::Invalid`] for a ring of over 4 GiB.
+    pub fn with_ring(capacity: usize, bytes: usize) -> Result<Self, Error> {
+        Ok(Self { channel: Channel::new(capacity, bytes)?, values: PhantomData })
+    }
+
+    /// Registers the caller as a producer: the queue ends when the last one is gone or dead.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the queue's memory is corrupt.
+    pub fn producer(&self) -> Result<Producer<T>, Error> {
+        let endpoint = Endpoint::new(&self.channel, Side::Sending)?;
+        Ok(Producer { queue: self.clone(), endpoint })
+    }
+
+    /// Registers the caller as a consumer: puts are refused when the last one is gone or dead.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the queue's memory is corrupt.
+    pub fn consumer(&self) -> Result<Consumer<T>, Error> {
+        let endpoint = Endpoint::new(&self.channel, Side::Receiving)?;
+        Ok(Consumer { queue: self.clone(), endpoint })
+    }
+
+    /// Ends the queue: puts are refused from now on, and gets when it is empty.
+    pub fn close(&self) {
+        self.channel.close();
+    }
+
+    /// Whether the queue was [closed](Self::close).
+    pub fn is_closed(&self) -> bool {
+        self.channel.is_closed()
+    }
+
+    /// How many values are in the queue now.
+    #[doc(alias = "qsize")]
+    pub fn len(&self) -> usize {
+        self.channel.len()
+    }
+
+    /// Whether the queue is empty now.
+    #[doc(alias = "empty")]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the queue is full now.
+    #[doc(alias = "full")]
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.capacity()
+    }
+
+    /// How many values the queue can hold.
+    #[doc(alias = "maxsize")]
+    pub fn capacity(&self) -> usize {
+        self.channel.capacity()
+    }
+}
+
+impl<T: Message> Queue<T> {
+    /// Puts a value at the end, blocking while the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError`], with the value.
+    pub fn put(&self, value: T) -> Result<(), PutError<T>> {
+        match self.put_until(&value, Deadline::NEVER) {
+            Ok(()) => Ok(()),
+            Err(Refusal::Full | Refusal::Closed) => Err(PutError::Closed(value)),
+            Err(Refusal::Failed(reason)) => Err(PutError::Failed { value, reason }),
+        }
+    }
+
+    /// Puts a value at the end if there is room.
+    ///
+    /// # Errors
+    ///
+    /// [`TryPutError`], with the value.
+    #[doc(alias = "put_nowait")]
+    pub fn try_put(&self, value: T) -> Result<(), TryPutError<T>> {
+        let refusal = match message(&value) {
+            Ok((bytes, cargo)) => sent(self.channel.try_put(&bytes), cargo),
+            Err(reason) => Err(Refusal::Failed(reason)),
+        };
+        match refusal {
+            Ok(()) => Ok(()),
+            Err(Refusal::Full) => Err(TryPutError::Full(value)),
+            Err(Refusal::Closed) => Err(TryPutError::Closed(value)),
+            Err(Refusal::Failed(reason)) => Err(TryPutError::Failed { value, reason }),
+        }
+    }
+
+    /// Puts a value at the end, blocking at most for `timeout` while the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// [`PutTimeoutError`], with the value.
+    #[doc(alias = "put(timeout)")]
+    pub fn put_timeout(&self, value: T, timeout: Duration) -> Result<(), PutTimeoutError<T>> {
+        match self.put_until(&value, Deadline::after(timeout)) {
+            Ok(()) => Ok(()),
+            Err(Refusal::Full) => Err(PutTimeoutError::TimedOut(value)),
+            Err(Refusal::Closed) => Err(PutTimeoutError::Closed(value)),
+            Err(Refusal::Failed(reason)) => Err(PutTimeoutError::Failed { value, reason }),
+        }
+    }
+
+    /// Takes the first value, blocking until there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError::Closed`] at the end of the queue.
+    pub fn get(&self) -> Result<T, GetError> {
+        self.get_until(Deadline::NEVER).map_err(|missed| match missed {
+            Missed::Empty | Missed::Closed => GetError::Closed,
+            Missed::Failed(failure) => GetError::Failed(failure),
+        })
+    }
+
+    /// Takes the first value if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`TryGetError::Empty`] when there is none yet, [`TryGetError::Closed`] at the end.
+    #[doc(alias = "get_nowait")]
+    pub fn try_get(&self) -> Result<T, TryGetError> {
+        value(self.channel.try_get()).map_err(|missed| match missed {
+            Missed::Empty => TryGetError::Empty,
+            Missed::Closed => TryGetError::Closed,
+            Missed::Failed(failure) => TryGetError::Failed(failure),
+        })
+    }
+
+    /// Takes the first value, blocking at most for `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`GetTimeoutError::TimedOut`] when there is none in time, [`GetTimeoutError::Closed`] at
+    /// the end.
+    #[doc(alias = "get(timeout)")]
+    pub fn get_timeout(&self, timeout: Duration) -> Result<T, GetTimeoutError> {
+        self.get_until(Deadline::after(timeout)).map_err(|missed| match missed {
+            Missed::Empty => GetTimeoutError::TimedOut,
+            Missed::Closed => GetTimeoutError::Closed,
+            Missed::Failed(failure) => GetTimeoutError::Failed(failure),
+        })
+    }
+
+    /// Takes values until the queue ends.
+    ///
+    /// The iterator also ends at a value that cannot be read; [`get`](Self::get) tells the two
+    /// apart.
+    pub fn iter(&self) -> impl Iterator<Item = T> {
+        std::iter::from_fn(|| self.get().ok())
+    }
+
+    fn put_until(&self, value: &T, deadline: Deadline) -> Result<(), Refusal> {
+        let (bytes, cargo) = message(value).map_err(Refusal::Failed)?;
+        sent(self.channel.put(&bytes, deadline), cargo)
+    }
+
+    fn get_until(&self, deadline: Deadline) -> Result<T, Missed> {
+        value(self.channel.get(deadline))
+    }
+}
+
+/// Why a put was refused, before it is told with the value.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    Full,
+    Closed,
+    Failed(PutFailure),
+}
+
+/// Why a get has nothing to return.
+#[derive(Debug)]
+pub(crate) enum Missed {
+    Empty,
+    Closed,
+    Failed(GetFailure),
+}
+
+/// A value's bytes, and the handles it carries.
+pub(crate) fn message<T: Serialize>(value: &T) -> Result<(Vec<u8>, Cargo), PutFailure> {
+    let (bytes, cargo) = transit::collect(|| encode(value));
+    Ok((bytes?, cargo))
+}
+
+/// The outcome of a put; the handles stay home if it was refused.
+pub(crate) fn sent(put: Result<(), PutRefusal>, cargo: Cargo) -> Result<(), Refusal> {
+    match put {
+        Ok(()) => {
+            cargo.sent();
+            Ok(())
+        }
+        Err(PutRefusal::Full) => Err(Refusal::Full),
+        Err(PutRefusal::Closed) => Err(Refusal::Closed),
+        Err(PutRefusal::Failed(error)) => Err(Refusal::Failed(PutFailure::Memory(error))),
+    }
+}
+
+/// The value that a message holds.
+pub(crate) fn value<T: Message>(got: Result<Vec<u8>, GetRefusal>) -> Result<T, Missed> {
+    match got {
+        Ok(bytes) => decode(&bytes).map_err(|error| Missed::Failed(GetFailure::Decode(error))),
+        Err(GetRefusal::Empty) => Err(Missed::Empty),
+        Err(GetRefusal::Closed) => Err(Missed::Closed),
+        Err(GetRefusal::Failed(error)) => Err(Missed::Failed(GetFailure::Memory(error))),
+    }
+}
+
+impl<T> Waitable for Queue<T> {
+    fn is_ready(&self) -> bool {
+        self.channel.may_get()
+    }
+
+    fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
+        self.channel.prepare_get(sleep);
+    }
+}
+
+impl<T> Serialize for Queue<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.channel.handle().serialize(serializer)
+    }
+}
+
+impl<'de, T> Deserialize<'de> for Queue<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let handle = Handle::deserialize(deserializer, Kind::Channel, 0)?;
+        let channel = Channel::open(handle).map_err(serde::de::Error::custom)?;
+        Ok(Self { channel, values: PhantomData })
+    }
+}
+
+/// The right to put into a [`Queue`] that ends without it.
+///
+/// Derefs to the queue. Travels like the queue does: while it is under way it counts.
+///
+/// # Process death
+///
+/// A producer whose process has died is gone: it no longer keeps the queue from ending.
+///
+/// # Examples
+///
+/// ```
+/// use brigade_shm::{GetError, Queue};
+///
+/// let queue = Queue::bounded(4)?;
+/// let producer = queue.producer()?;
+/// producer.put(1)?;
+/// drop(producer);
+/// assert_eq!(queue.get()?, 1);
+/// assert!(matches!(queue.get(), Err(GetError::Closed)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Producer<T> {
+    queue: Queue<T>,
+    #[serde(serialize_with = "Endpoint::serialize", deserialize_with = "Endpoint::deserialize")]
+    endpoint: Endpoint,
+}
+
+/// The right to get from a [`Queue`] that refuses puts without it.
+///
+/// Derefs to the queue. Travels like the queue does: while it is under way it counts.
+///
+/// # Process death
+///
+/// A consumer whose process has died is gone: producers no longer put for it.
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Consumer<T> {
+    queue: Queue<T>,
+    #[serde(serialize_with = "Endpoint::serialize", deserialize_with = "Endpoint::deserialize")]
+    endpoint: Endpoint,
+}
+
+/// Both endpoints are used alike; a macro would hide that there is nothing more to them.
+impl<T> std::ops::Deref for Producer<T> {
+    type Target = Queue<T>;
+
+    fn deref(&self) -> &Queue<T> {
+        &self.queue
+    }
+}
+
+impl<T> std::ops::Deref for Consumer<T> {
+    type Target = Queue<T>;
+
+    fn deref(&self) -> &Queue<T> {
+        &self.queue
+    }
+}
+
+impl<T> Clone for Producer<T> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone(), endpoint: self.endpoint.clone() }
+    }
+}
+
+impl<T> Clone for Consumer<T> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone(), endpoint: self.endpoint.clone() }
+    }
+}
+
+impl<T> fmt::Debug for Producer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Producer").field(&self.queue).finish()
+    }
+}
+
+impl<T> fmt::Debug for Consumer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Consumer").field(&self.queue).finish()
+    }
+}
+
+impl<T> Waitable for Consumer<T> {
+    fn is_ready(&self) -> bool {
+        self.queue.is_ready()
+    }
+
+    fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
+        self.queue.prepare(sleep);
+    }
+}
+
+/// What went wrong with a value that was to be put.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PutFailure {
+    /// The value cannot be serialized.
+    #[error("cannot put a value that cannot be serialized: {0}")]
+    Encode(#[from] EncodeError),
+    /// The shared memory failed.
+    #[error("cannot put: {0}")]
+    Memory(Error),
+}
+
+/// What went wrong with a value that was to be taken. The value is lost.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GetFailure {
+    /// The bytes are no value of the queue's type.
+    #[error("cannot get a value that cannot be deserialized: {0}")]
+    Decode(DecodeError),
+    /// The shared memory failed.
+    #[error("cannot get: {0}")]
+    Memory(Error),
+}
+
+/// Why [`Queue::put`] refused a value.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum PutError<T> {
+    /// The queue is closed, or its consumers are gone.
+    #[error("cannot put into a closed queue")]
+    Closed(T),
+    /// The value or the memory is at fault.
+    #[error("{reason}")]
+    Failed {
+        /// The value.
+        value: T,
+        /// What is wrong.
+        reason: PutFailure,
+    },
+}
+
+/// Why [`Queue::try_put`] refused a value.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum TryPutError<T> {
+    /// There is no room.
+    #[error("cannot put into a full queue")]
+    Full(T),
+    /// The queue is closed, or its consumers are gone.
+    #[error("cannot put into a closed queue")]
+    Closed(T),
+    /// The value or the memory is at fault.
+    #[error("{reason}")]
+    Failed {
+        /// The value.
+        value: T,
+        /// What is wrong.
+        reason: PutFailure,
+    },
+}
+
+/// Why [`Queue::put_timeout`] refused a value.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum PutTimeoutError<T> {
+    /// There was no room in time.
+    #[error("timed out waiting for room in the queue")]
+    TimedOut(T),
+    /// The queue is closed, or its consumers are gone.
+    #[error("cannot put into a closed queue")]
+    Closed(T),
+    /// The value or the memory is at fault.
+    #[error("{reason}")]
+    Failed {
+        /// The value.
+        value: T,
+        /// What is wrong.
+        reason: PutFailure,
+    },
+}
+
+/// Why [`Queue::get`] returned no value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GetError {
+    /// The queue is empty and nobody will put into it.
+    #[error("the queue is empty and closed")]
+    Closed,
+    /// The value or the memory is at fault.
+    #[error(transparent)]
+    Failed(GetFailure),
+}
+
+/// Why [`Queue::try_get`] returned no value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TryGetError {
+    /// There is no value yet.
+    #[error("the queue is empty")]
+    Empty,
+    /// The queue is empty and nobody will put into it.
+    #[error("the queue is empty and closed")]
+    Closed,
+    /// The value or the memory is at fault.
+    #[error(transparent)]
+    Failed(GetFailure),
+}
+
+/// Why [`Queue::get_timeout`] returned no value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GetTimeoutError {
+    /// There was no value in time.
+    #[error("timed out waiting for a value in the queue")]
+    TimedOut,
+    /// The queue is empty and nobody will put into it.
+    #[error("the queue is empty and closed")]
+    Closed,
+    /// The value or the memory is at fault.
+    #[error(transparent)]
+    Failed(GetFailure),
+}
+
+/// The value may not be printable, so an error shows its own name only.
+impl<T> fmt::Debug for PutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<T> fmt::Debug for TryPutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<T> fmt::Debug for PutTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

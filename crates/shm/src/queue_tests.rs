@@ -1,0 +1,367 @@
+#![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+
+use brigade_sys::wait::wait;
+
+use super::*;
+use crate::test_processes::{Child, End, alone, at_every_step};
+
+const SOON: Duration = Duration::from_secs(10);
+const SHORT: Duration = Duration::from_millis(10);
+
+/// QUE-01, QUE-02, QUE-04, QUE-06, LQU-05.
+#[test]
+fn a_full_queue_refuses_and_an_empty_one_has_nothing() {
+    let queue = Queue::bounded(3).unwrap();
+    for size in 0..3 {
+        assert_eq!(queue.len(), size);
+        queue.put(size).unwrap();
+    }
+    assert!(queue.is_full());
+    assert!(matches!(queue.try_put(9), Err(TryPutError::Full(9))));
+    assert!(matches!(queue.put_timeout(9, SHORT), Err(PutTimeoutError::TimedOut(9))));
+    for expected in 0..3 {
+        assert_eq!(queue.get().unwrap(), expected);
+    }
+    assert!(queue.is_empty());
+    assert!(matches!(queue.try_get(), Err(TryGetError::Empty)));
+    assert!(matches!(queue.get_timeout(SHORT), Err(GetTimeoutError::TimedOut)));
+}
+
+/// QUE-10.
+#[test]
+fn a_closed_queue_gives_what_it_has_and_takes_nothing() {
+    let queue = Queue::bounded(3).unwrap();
+    queue.put(1).unwrap();
+    queue.close();
+    assert!(matches!(queue.put(2), Err(PutError::Closed(2))));
+    assert!(matches!(queue.try_put(2), Err(TryPutError::Closed(2))));
+    assert_eq!(queue.get().unwrap(), 1);
+    assert!(matches!(queue.get(), Err(GetError::Closed)));
+    assert!(matches!(queue.try_get(), Err(TryGetError::Closed)));
+}
+
+#[test]
+fn closing_wakes_everyone_who_waits() {
+    for _ in 0..20 {
+        let (empty, full) = (Queue::<u32>::bounded(1).unwrap(), Queue::bounded(1).unwrap());
+        full.put(0).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| assert!(matches!(empty.get(), Err(GetError::Closed))));
+                scope.spawn(|| assert!(matches!(full.put(1), Err(PutError::Closed(1)))));
+            }
+            empty.close();
+            full.close();
+        });
+    }
+}
+
+#[test]
+fn messages_of_every_size_come_out_as_they_went_in() {
+    let queue = Queue::with_ring(8, 1024).unwrap();
+    for length in (0..2_000).step_by(37).chain([100_000, 3_000_000]) {
+        let message: Vec<u8> = (0..length).map(|n| n as u8).collect();
+        queue.put(message.clone()).unwrap();
+        queue.put(message.clone()).unwrap();
+        assert_eq!(queue.get().unwrap(), message);
+        assert_eq!(queue.get().unwrap(), message);
+    }
+}
+
+#[test]
+fn a_queue_holds_as_many_messages_as_it_says_however_long() {
+    let queue = Queue::with_ring(50, 1024).unwrap();
+    let arena = crate::Arena::program().unwrap();
+    for round in 0..20 {
+        for n in 0..50_usize {
+            queue.try_put(vec![n as u8; n * 11]).unwrap();
+        }
+        assert!(matches!(queue.try_put(vec![]), Err(TryPutError::Full(_))), "round {round}");
+        for n in 0..50_usize {
+            assert_eq!(queue.try_get().unwrap(), vec![n as u8; n * 11]);
+        }
+    }
+    assert!(arena.size().unwrap() < 1 << 30);
+}
+
+#[test]
+fn many_producers_and_consumers_lose_and_double_nothing() {
+    let queue = Queue::bounded(16).unwrap();
+    let (count, sum) = (AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        for part in 0..4_u32 {
+            let producer = queue.producer().unwrap();
+            scope.spawn(move || {
+                for n in 0..3_000 {
+                    producer.put(part * 3_000 + n).unwrap();
+                }
+            });
+        }
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for value in queue.iter() {
+                    count.fetch_add(1, Relaxed);
+                    sum.fetch_xor(value, Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!(count.load(Relaxed), 12_000);
+    assert_eq!(sum.load(Relaxed), (0..12_000).fold(0, |all, n| all ^ n));
+}
+
+#[test]
+fn the_order_of_each_producer_is_kept() {
+    let queue = Queue::bounded(4).unwrap();
+    std::thread::scope(|scope| {
+        for part in 0..3_u32 {
+            let producer = queue.producer().unwrap();
+            scope.spawn(move || (0..2_000_u32).for_each(|n| producer.put((part, n)).unwrap()));
+        }
+        let mut next = BTreeMap::from([(0, 0), (1, 0), (2, 0)]);
+        for (part, n) in queue.iter() {
+            let expected = next.get_mut(&part).unwrap();
+            assert_eq!(n, *expected);
+            *expected += 1;
+        }
+        assert!(next.values().all(|&n| n == 2_000));
+    });
+}
+
+#[test]
+fn a_queue_without_producers_ends_and_one_that_never_had_any_waits() {
+    let queue = Queue::<u32>::bounded(2).unwrap();
+    assert!(matches!(queue.get_timeout(SHORT), Err(GetTimeoutError::TimedOut)));
+    let producer = queue.producer().unwrap();
+    let second = producer.clone();
+    drop(producer);
+    assert!(matches!(queue.get_timeout(SHORT), Err(GetTimeoutError::TimedOut)));
+    std::thread::scope(|scope| {
+        scope.spawn(|| assert!(matches!(queue.get(), Err(GetError::Closed))));
+        drop(second);
+    });
+    let _again = queue.producer().unwrap();
+    assert!(matches!(queue.try_get(), Err(TryGetError::Empty)));
+}
+
+#[test]
+fn a_put_is_refused_when_the_consumers_are_gone() {
+    let queue = Queue::bounded(1).unwrap();
+    let consumer = queue.consumer().unwrap();
+    queue.put(1).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| assert!(matches!(queue.put(2), Err(PutError::Closed(2)))));
+        drop(consumer);
+    });
+}
+
+#[test]
+fn a_queue_travels_through_a_queue_with_its_producers() {
+    let outer = Queue::bounded(2).unwrap();
+    let inner = Queue::<String>::bounded(2).unwrap();
+    outer.put(inner.producer().unwrap()).unwrap();
+    // Under way, the producer still counts.
+    assert!(matches!(inner.get_timeout(SHORT), Err(GetTimeoutError::TimedOut)));
+    let producer = outer.get().unwrap();
+    producer.put("hello".to_owned()).unwrap();
+    drop(producer);
+    assert_eq!(inner.get().unwrap(), "hello");
+    assert!(matches!(inner.get(), Err(GetError::Closed)));
+}
+
+/// QUE-08, W33.
+#[test]
+fn a_value_that_cannot_be_serialized_is_refused_by_put_with_what_it_carries() {
+    #[derive(serde::Deserialize)]
+    struct Faulty(Queue<u32>);
+    impl Serialize for Faulty {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            self.0.serialize(serializer)?;
+            Err(serde::ser::Error::custom("no"))
+        }
+    }
+    let queue = Queue::bounded(2).unwrap();
+    let carried = Queue::bounded(1).unwrap();
+    let error = queue.put(Faulty(carried.clone())).unwrap_err();
+    let PutError::Failed { value, reason: PutFailure::Encode(_) } = error else {
+        panic!("{error}");
+    };
+    assert!(value.0.handle_is(&carried));
+    assert!(queue.is_empty());
+    assert_eq!(carried.channel.handle().under_way(), 0);
+}
+
+impl<T> Queue<T> {
+    fn handle_is(&self, other: &Self) -> bool {
+        self.channel.handle().place() == other.channel.handle().place()
+    }
+}
+
+#[test]
+fn queues_can_be_waited_for_together() {
+    let queues: Vec<_> = (0..3).map(|_| Queue::<u32>::bounded(2).unwrap()).collect();
+    let all: Vec<&dyn Waitable> = queues.iter().map(|queue| queue as _).collect();
+    assert!(wait(&all, Deadline::after(SHORT)).is_empty());
+    for round in 0..60 {
+        std::thread::scope(|scope| {
+            let queue = &queues[round % 3];
+            scope.spawn(|| queue.put(1).unwrap());
+            assert_eq!(wait(&all, Deadline::after(SOON)), [round % 3]);
+            queue.get().unwrap();
+        });
+    }
+}
+
+/// GAP-25.
+#[test]
+fn what_was_put_stays_when_the_producer_is_killed() {
+    let _alone = alone();
+    let queue = Queue::bounded(1_000).unwrap();
+    let end = Child::run(|| {
+        for n in 0..1_000 {
+            queue.put(n).unwrap();
+        }
+        brigade_sys::kill_point::arm(1);
+        let _ = queue.try_get();
+    })
+    .join();
+    assert_eq!(end, End::Killed);
+    for n in 0..1_000 {
+        assert_eq!(queue.try_get().unwrap(), n);
+    }
+}
+
+/// GAP-12.
+#[test]
+fn a_consumer_learns_that_the_last_producer_was_killed() {
+    let _alone = alone();
+    for _ in 0..20 {
+        let queue = Queue::<u32>::bounded(4).unwrap();
+        let producer = queue.producer().unwrap();
+        let child = Child::run(|| {
+            producer.put(1).unwrap();
+            loop {
+                std::thread::park();
+            }
+        });
+        drop(producer);
+        assert_eq!(queue.get().unwrap(), 1);
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| queue.get_timeout(SOON));
+            child.kill();
+            assert!(matches!(waiter.join().unwrap(), Err(GetTimeoutError::Closed)));
+        });
+    }
+}
+
+#[test]
+fn a_producer_killed_at_any_step_leaves_all_or_nothing() {
+    let _alone = alone();
+    for length in [10, 5_000] {
+        let queue = Queue::with_ring(4, 1024).unwrap();
+        let message = |n: u8| vec![n; length];
+        let steps = at_every_step(
+            || queue.put(message(7)).unwrap(),
+            |end| {
+                let mut got = Vec::new();
+                queue.put_timeout(message(8), SOON).unwrap();
+                while let Ok(message) = queue.try_get() {
+                    got.push(message);
+                }
+                assert_eq!(got.pop().unwrap(), message(8));
+                assert!(got.is_empty() || got == [message(7)], "a torn or doubled message");
+                assert!(end == End::Killed || got.len() == 1, "a finished put is there");
+            },
+        );
+        assert!(steps >= 4, "only {steps} steps were labelled");
+    }
+}
+
+#[test]
+fn a_consumer_killed_at_any_step_takes_all_or_nothing() {
+    let _alone = alone();
+    for length in [10, 5_000] {
+        let queue = Queue::<Vec<u8>>::with_ring(4, 1024).unwrap();
+        let message = |n: u8| vec![n; length];
+        queue.put(message(0)).unwrap();
+        let steps = at_every_step(
+            || assert_eq!(queue.get().unwrap().len(), length),
+            |_| {
+                // One message for the next child, and one behind it.
+                let mut left = queue.len();
+                assert!(left <= 2);
+                while left > 0 {
+                    assert_eq!(queue.get_timeout(SOON).unwrap().len(), length);
+                    left -= 1;
+                }
+                queue.put_timeout(message(1), SOON).unwrap();
+                queue.put_timeout(message(2), SOON).unwrap();
+            },
+        );
+        assert!(steps >= 4, "only {steps} steps were labelled");
+    }
+}
+
+#[test]
+fn nothing_is_left_of_killed_producers_and_consumers() {
+    let _alone = alone();
+    let queue = Queue::with_ring(4, 1024).unwrap();
+    let arena = crate::Arena::program().unwrap();
+    let settle = || {
+        while queue.try_get().is_ok() {}
+        // A block that was left in a slot goes when the slot is used again.
+        for _ in 0..4 {
+            queue.put(vec![0_u8; 10]).unwrap();
+            queue.get().unwrap();
+        }
+        arena.bury_the_dead();
+        arena.used().unwrap()
+    };
+    let before = settle();
+    for _ in 0..3 {
+        at_every_step(
+            || queue.put(vec![7_u8; 5_000]).unwrap(),
+            |_| while queue.try_get().is_ok() {},
+        );
+        queue.put(vec![7_u8; 5_000]).unwrap();
+        at_every_step(
+            || {
+                queue.get().unwrap();
+            },
+            |_| {
+                while queue.try_get().is_ok() {}
+                queue.put(vec![7_u8; 5_000]).unwrap();
+            },
+        );
+    }
+    assert_eq!(settle(), before);
+}
+
+#[test]
+fn waiters_killed_at_random_swallow_no_message() {
+    let _alone = alone();
+    for round in 0..30_u32 {
+        let queue = Queue::<u32>::bounded(4).unwrap();
+        let victims: Vec<_> =
+            (0..2).map(|_| Child::run(|| while queue.get_timeout(SOON).is_ok() {})).collect();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for victim in victims {
+                    for n in 0..10 {
+                        queue.put_timeout(n, SOON).unwrap();
+                        for _ in 0..round * 31 {
+                            std::hint::spin_loop();
+                        }
+                    }
+                    victim.kill();
+                }
+                queue.put_timeout(99, SOON).unwrap();
+            });
+            while queue.get_timeout(SOON).expect("nobody was woken") != 99 {}
+        });
+    }
+}
