@@ -72,7 +72,12 @@ impl Plan {
             }
             sender.send(&bytes)?;
         }
-        Ok(())
+        match self.job {
+            // Everything has arrived when the answer comes. ZeroMQ loses what is under way to a
+            // receiver whose queue is full when the sender disconnects.
+            Job::Produce => receiver.receive(&mut bytes, self.size),
+            Job::Echo => Ok(()),
+        }
     }
 }
 
@@ -100,10 +105,12 @@ impl<T: Transport> Case for OneWay<T> {
             if number == warm_up {
                 start = now();
             }
-            connected.receiver.receive(&mut bytes, self.size)?;
+            let received = connected.receiver.receive(&mut bytes, self.size);
+            received.map_err(|error| format!("message {number} of {count}: {error}"))?;
             message::check(&bytes, self.size, number)?;
         }
         let taken = now() - start;
+        connected.sender.send(&bytes)?;
         connected.partner.finish()?;
         Ok(Sample::of((count - warm_up) as f64 / taken.as_secs_f64() / 1e6))
     }
