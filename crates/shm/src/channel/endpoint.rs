@@ -3,8 +3,6 @@
 //! An endpoint is a part of the channel that processes hold. When the last process of a side has
 //! let go of it or has died, the other side learns that the stream has ended.
 
-use std::sync::atomic::Ordering::Release;
-
 use brigade_sys::kill_point::kill_point;
 use serde::{Deserializer, Serializer};
 
@@ -50,8 +48,7 @@ impl Endpoint {
     pub(crate) fn new(channel: &Channel, side: Side) -> Result<Self, Error> {
         let endpoint = channel.handle.part(side.part(), Kind::Endpoint)?;
         kill_point("channel.endpoint.held");
-        // PAIR seen: the hold is there before its absence means anything.
-        channel.shared.seen(side).store(1, Release);
+        channel.shared.mark_seen(side);
         Ok(Self(endpoint))
     }
 

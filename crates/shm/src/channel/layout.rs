@@ -1,6 +1,6 @@
 //! Where everything lies in a channel's block.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use brigade_sys::bell::Bell;
@@ -33,8 +33,15 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn seen(&self, side: Side) -> &AtomicU32 {
-        &self.seen[side.part()]
+    /// Notes that the side has an endpoint, whose hold on this channel is already there.
+    pub(super) fn mark_seen(&self, side: Side) {
+        // PAIR seen: the hold is there before its absence means anything.
+        self.seen[side.part()].store(1, Release);
+    }
+
+    /// Whether the side ever had an endpoint.
+    pub(super) fn was_seen(&self, side: Side) -> bool {
+        self.seen[side.part()].load(Acquire) != 0 // PAIR seen: with the store in `mark_seen`.
     }
 }
 

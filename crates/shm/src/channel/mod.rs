@@ -260,7 +260,7 @@ impl Channel {
 
     /// Whether endpoints of this side were made and none is left with a living process.
     fn is_deserted(&self, side: Side) -> bool {
-        self.shared.seen(side).load(Acquire) != 0 // PAIR seen: with the store in `Endpoint::new`.
+        self.shared.was_seen(side)
             && self.endpoint(side).is_none_or(|it| heap::is_abandoned(self.handle.arena(), it))
     }
 
@@ -271,7 +271,7 @@ impl Channel {
     }
 
     fn watch(&self, side: Side, sleep: &mut Sleep<'_>) {
-        if self.shared.seen(side).load(Relaxed) != 0
+        if self.shared.was_seen(side)
             && let Some(endpoint) = self.endpoint(side)
         {
             heap::watch_holders(self.handle.arena(), endpoint, sleep);
