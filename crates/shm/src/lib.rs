@@ -11,6 +11,7 @@
 
 pub mod arena;
 mod channel;
+pub mod data;
 mod error;
 mod handle;
 pub mod pipe;
@@ -19,9 +20,12 @@ pub mod queue;
 pub mod sync;
 #[cfg(test)]
 mod test_processes;
+#[cfg(feature = "kill-points")]
+pub mod testing;
 pub mod transit;
 
 pub use arena::Arena;
+pub use data::Value;
 pub use error::Error;
 pub use pipe::{Connection, one_way_pipe, pipe, pipe_between};
 pub use plain::Plain;

@@ -24,8 +24,8 @@ pub mod random;
 pub mod robust;
 pub mod signals;
 pub mod spin;
-#[cfg(test)]
-mod test_processes;
+#[cfg(any(test, feature = "kill-points"))]
+pub mod test_processes;
 pub mod thread;
 pub mod time;
 pub mod wait;

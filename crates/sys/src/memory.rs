@@ -37,6 +37,10 @@ pub unsafe trait Shareable: Sync + 'static {}
 unsafe impl Shareable for std::sync::atomic::AtomicU32 {}
 // SAFETY: as above.
 unsafe impl Shareable for std::sync::atomic::AtomicU64 {}
+// SAFETY: as above.
+unsafe impl Shareable for std::sync::atomic::AtomicU8 {}
+// SAFETY: as above.
+unsafe impl Shareable for std::sync::atomic::AtomicU16 {}
 // SAFETY: atomics throughout. The addresses in it mean something only to the thread whose id is in
 // the word, and that thread trusts its own note of what it linked.
 unsafe impl Shareable for RobustLock {}

@@ -7,37 +7,68 @@
 //! nothing else that has locks.
 #![allow(unsafe_code)]
 
+/// How long a child may run, in seconds: one that hangs is ended by the alarm.
+const LONGEST: u32 = 60;
+
 /// A forked child that is killed and reaped when dropped.
-pub(crate) struct Child(libc::pid_t);
+#[derive(Debug)]
+pub struct Child(libc::pid_t);
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
 
 impl Child {
     /// Runs `body` in a forked child, which exits when `body` returns.
-    pub(crate) fn run(body: impl FnOnce()) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// Panics when the system gives no process.
+    pub fn run(body: impl FnOnce()) -> Self {
         // SAFETY: see the head of this file.
         let pid = unsafe { libc::fork() };
         assert!(pid >= 0, "fork failed");
         if pid == 0 {
-            body();
+            // SAFETY: asks for a signal, whose default action ends this child.
+            unsafe { libc::alarm(LONGEST) };
+            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
             // SAFETY: ends the child without running the parent's exit handlers.
-            unsafe { libc::_exit(0) }
+            unsafe { libc::_exit(if ended.is_ok() { 0 } else { 101 }) }
         }
         Self(pid)
     }
 
-    pub(crate) fn kill(self) {
+    /// The child's process id.
+    pub fn pid(&self) -> u32 {
+        self.0.cast_unsigned()
+    }
+
+    /// Ends the child as `kill -9` does.
+    pub fn kill(self) {
         drop(self);
     }
 
-    /// Waits for the child to end by itself.
-    pub(crate) fn join(self) {
-        self.reap();
+    /// Waits for the child to end by itself, and says how it did.
+    pub fn join(self) -> Ended {
+        let ended = self.reap();
         std::mem::forget(self);
+        ended
     }
 
-    fn reap(&self) {
+    fn reap(&self) -> Ended {
         let mut status = 0;
         // SAFETY: waits for a child of ours.
         unsafe { libc::waitpid(self.0, &raw mut status, 0) };
+        if libc::WIFSIGNALED(status) {
+            Ended::Signal(libc::WTERMSIG(status))
+        } else {
+            Ended::Code(libc::WEXITSTATUS(status))
+        }
     }
 }
 
@@ -51,7 +82,7 @@ impl Drop for Child {
 }
 
 /// Ends the calling process at once, as `kill -9` does.
-pub(crate) fn die() {
+pub fn die() {
     // SAFETY: a signal to ourselves.
     unsafe { libc::raise(libc::SIGKILL) };
 }

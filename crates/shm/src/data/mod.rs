@@ -1,0 +1,14 @@
+//! Values between processes: one, a fixed number, a growing number.
+//!
+//! All of them keep plain values, whose bytes are all there is to them. A value of up to eight
+//! bytes is one atomic; a larger one is written aside first and shown by one store. Nobody ever
+//! sees half a value, whoever dies where.
+
+mod cell;
+mod guard;
+mod number;
+mod value;
+mod words;
+
+pub use number::Number;
+pub use value::Value;

@@ -1,0 +1,44 @@
+//! Values of any size as a row of words, each of which is read and written by itself.
+//!
+//! A row can be read while another process writes it: the reader gets a mixture, and finds out
+//! afterwards, by the word that guards the row, that it has to read again.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use brigade_sys::kill_point::kill_point;
+
+use crate::plain::Plain;
+
+/// How many words hold `size` bytes.
+pub(super) const fn words_for(size: usize) -> usize {
+    size.div_ceil(8)
+}
+
+/// The value whose bytes the row holds, or a mixture: see the head of this file.
+#[inline]
+pub(super) fn load<T: Plain>(row: &[AtomicU64]) -> T {
+    let mut value = T::new_zeroed();
+    load_bytes(row, value.as_mut_bytes());
+    value
+}
+
+/// Copies the row's first bytes.
+#[inline]
+pub(super) fn load_bytes(row: &[AtomicU64], bytes: &mut [u8]) {
+    for (part, word) in bytes.chunks_mut(8).zip(row) {
+        let word = word.load(Relaxed).to_ne_bytes();
+        part.copy_from_slice(&word[..part.len()]);
+    }
+}
+
+/// Copies `bytes` to the start of the row.
+#[inline]
+pub(super) fn store_bytes(row: &[AtomicU64], bytes: &[u8]) {
+    for (part, word) in bytes.chunks(8).zip(row) {
+        let mut eight = [0; 8];
+        eight[..part.len()].copy_from_slice(part);
+        word.store(u64::from_ne_bytes(eight), Relaxed);
+        kill_point("words.store");
+    }
+}
