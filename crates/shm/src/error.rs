@@ -51,4 +51,14 @@ pub enum Error {
         /// What is allowed.
         expectation: &'static str,
     },
+    /// An index that the object does not have.
+    #[error("cannot reach index {index} of the {kind}: it has {length} elements")]
+    OutOfRange {
+        /// What was indexed.
+        kind: &'static str,
+        /// The index asked for.
+        index: usize,
+        /// How many elements there are.
+        length: usize,
+    },
 }

@@ -25,7 +25,7 @@ pub mod testing;
 pub mod transit;
 
 pub use arena::Arena;
-pub use data::Value;
+pub use data::{Array, List, Value};
 pub use error::Error;
 pub use pipe::{Connection, one_way_pipe, pipe, pipe_between};
 pub use plain::Plain;

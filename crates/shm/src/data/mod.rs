@@ -4,11 +4,17 @@
 //! bytes is one atomic; a larger one is written aside first and shown by one store. Nobody ever
 //! sees half a value, whoever dies where.
 
+mod array;
 mod cell;
 mod guard;
+mod journal;
+mod list;
 mod number;
+mod slot;
 mod value;
 mod words;
 
+pub use array::Array;
+pub use list::List;
 pub use number::Number;
 pub use value::Value;

@@ -187,14 +187,14 @@ impl<T: Plain> Value<T> {
     const ROW: usize = words::words_for(size_of::<T>());
 
     fn row(&self, rows: [&'static [AtomicU64]; 2]) -> &'static [AtomicU64] {
-        rows[usize::from(self.shared.word.load(Relaxed) % 2 == 1)]
+        rows[usize::from(!self.shared.word.load(Relaxed).is_multiple_of(2))]
     }
 
     fn read(&self, rows: [&'static [AtomicU64]; 2]) -> T {
         for _ in 0..TRIES {
             // PAIR version: the row was filled before the version that names it.
             let version = self.shared.word.load(Acquire);
-            let value = words::load(rows[usize::from(version % 2 == 1)]);
+            let value = words::load(rows[usize::from(!version.is_multiple_of(2))]);
             // PAIR row: if a word of a later value was read, the version before it is seen.
             fence(Acquire);
             if self.shared.word.load(Relaxed) == version {
@@ -211,7 +211,7 @@ impl<T: Plain> Value<T> {
         let version = self.shared.word.load(Relaxed);
         // PAIR row: whoever reads a word written below sees at least this version.
         fence(Release);
-        words::store_bytes(rows[usize::from(version % 2 == 0)], value.as_bytes());
+        words::store_bytes(rows[usize::from(version.is_multiple_of(2))], value.as_bytes());
         kill_point("value.flip");
         // PAIR version: with the load in `read`.
         self.shared.word.store(version.wrapping_add(1), Release);

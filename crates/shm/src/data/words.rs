@@ -42,3 +42,12 @@ pub(super) fn store_bytes(row: &[AtomicU64], bytes: &[u8]) {
         kill_point("words.store");
     }
 }
+
+/// Copies one row to another.
+#[inline]
+pub(super) fn copy(from: &[AtomicU64], to: &[AtomicU64]) {
+    for (from, to) in from.iter().zip(to) {
+        to.store(from.load(Relaxed), Relaxed);
+        kill_point("words.copy");
+    }
+}

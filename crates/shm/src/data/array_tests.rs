@@ -1,0 +1,149 @@
+#![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
+
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+
+fn keeps<T: Plain + PartialEq + fmt::Debug>(first: T, second: T) {
+    for length in [0, 1, 5, 300] {
+        let array = Array::from_slice(&vec![first; length]).unwrap();
+        assert_eq!((array.len(), array.is_empty()), (length, length == 0));
+        assert_eq!(array.to_vec(), vec![first; length]);
+        for index in (0..length).step_by(2) {
+            array.set(index, second).unwrap();
+        }
+        for (index, value) in array.iter().enumerate() {
+            assert_eq!(value, if index % 2 == 0 { second } else { first });
+        }
+        array.fill(second);
+        assert_eq!(array.to_vec(), vec![second; length]);
+        assert_eq!(array.get(length), None);
+    }
+}
+
+#[test]
+fn every_kind_of_element_is_kept() {
+    keeps(1_u8, 255);
+    keeps(-1_i16, 7);
+    keeps(1.5_f32, -2.5);
+    keeps(1_u64 << 63, 3);
+    keeps([1_u8, 2, 3], [9, 9, 9]);
+    keeps([1_u8; 7], [2; 7]);
+    keeps([1_u16; 5], [2; 5]);
+    keeps([0.5_f64; 3], [1.5; 3]);
+    keeps(-(1_i128 << 100), 5);
+}
+
+#[test]
+fn an_index_that_is_not_there_is_an_error_that_says_so() {
+    let array = Array::from_slice(&[1_u32, 2, 3]).unwrap();
+    let error = array.set(3, 9).unwrap_err();
+    assert_eq!(error.to_string(), "cannot reach index 3 of the array: it has 3 elements");
+    assert!(matches!(array.update(7, |_| ()), Err(Error::OutOfRange { index: 7, .. })));
+    assert!(array.fetch_add(usize::MAX, 1).is_err());
+    assert!(array.copy_from_slice(2, &[8, 8]).is_err());
+    assert!(array.copy_from_slice(usize::MAX, &[8, 8]).is_err());
+    assert!(array.copy_to_slice(1, &mut [0; 3]).is_err());
+    assert!(array.range(1..4).is_err());
+    assert!(array.range(..=3).is_err());
+    assert_eq!(array.to_vec(), [1, 2, 3]);
+}
+
+#[test]
+fn ranges_are_read_and_written() {
+    let array = Array::from_slice(&[0_i32, 1, 2, 3, 4, 5]).unwrap();
+    assert_eq!(array.range(2..4).unwrap(), [2, 3]);
+    assert_eq!(array.range(..=1).unwrap(), [0, 1]);
+    assert_eq!(array.range(4..).unwrap(), [4, 5]);
+    assert_eq!(array.range(..).unwrap().len(), 6);
+    assert_eq!(array.range(6..).unwrap(), []);
+    array.copy_from_slice(1, &[-1, -2]).unwrap();
+    let mut part = [0; 3];
+    array.copy_to_slice(1, &mut part).unwrap();
+    assert_eq!(part, [-1, -2, 3]);
+    assert_eq!(array.iter().rev().next(), Some(5));
+}
+
+#[test]
+fn an_array_of_a_size_is_zero_also_when_its_memory_is_used_again() {
+    for _ in 0..3 {
+        let array = Array::<i32>::zeroed(10).unwrap();
+        assert_eq!(array.to_vec(), [0; 10]);
+        array.copy_from_slice(0, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]).unwrap();
+        assert_eq!(array.iter().sum::<i32>(), 45);
+    }
+}
+
+#[test]
+fn updates_and_additions_from_many_threads_are_all_counted() {
+    let small = Array::<u16>::zeroed(3).unwrap();
+    let large = Array::<[u64; 2]>::zeroed(3).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for index in (0..3).cycle().take(6_000) {
+                    small.fetch_add(index, 1).unwrap();
+                    small.update(index, |value| *value += 1).unwrap();
+                    large.update(index, |pair| pair.iter_mut().for_each(|one| *one += 1)).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(small.to_vec(), [12_000; 3]);
+    assert_eq!(large.to_vec(), [[6_000; 2]; 3]);
+}
+
+#[test]
+fn no_reader_sees_half_an_element() {
+    let array = Array::<[u64; 20]>::zeroed(2).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for index in 0..2 {
+            let (array, done) = (&array, &done);
+            scope.spawn(move || {
+                while !done.load(Relaxed) {
+                    let read = array.get(index).unwrap();
+                    assert_eq!(read, [read[0]; 20]);
+                }
+            });
+        }
+        for number in 0..20_000_u64 {
+            array.set(usize::from(number % 2 == 0), [number; 20]).unwrap();
+        }
+        done.store(true, Relaxed);
+    });
+}
+
+#[test]
+fn an_array_larger_than_any_memory_is_refused() {
+    assert!(matches!(Array::<u64>::zeroed(usize::MAX), Err(Error::TooLarge { .. })));
+    assert!(matches!(Array::<u64>::zeroed(usize::MAX / 8), Err(Error::TooLarge { .. })));
+    assert!(matches!(Array::<u8>::zeroed(1 << 40), Err(Error::TooLarge { .. })));
+}
+
+#[test]
+fn nonsense_in_the_journal_harms_no_one() {
+    let array = Array::from_slice(&[[1_u64; 3]; 2]).unwrap();
+    let head = array.handle.body();
+    // The sequence and the target lie behind the lock.
+    for target in [2_u64, u64::MAX] {
+        let mapping = array.handle.arena().mapping();
+        mapping.write(head + 64, &7_u64.to_ne_bytes()).unwrap();
+        mapping.write(head + 72, &target.to_ne_bytes()).unwrap();
+        assert_eq!(array.get(0), Some([1; 3]));
+        array.set(1, [1; 3]).unwrap();
+    }
+    array.shared.length.store(u64::MAX, Relaxed);
+    assert!(Array::<[u64; 3]>::from_handle(array.handle.clone()).is_err());
+}
+
+#[test]
+fn an_array_that_is_serialized_is_the_same_array_when_it_arrives() {
+    let array = Array::from_slice(&[1_i64, 2]).unwrap();
+    let bytes = brigade_codec::encode(&array).unwrap();
+    let arrived: Array<i64> = brigade_codec::decode(&bytes).unwrap();
+    array.set(1, 5).unwrap();
+    assert_eq!(arrived.to_vec(), [1, 5]);
+    let bytes = brigade_codec::encode(&array).unwrap();
+    assert!(brigade_codec::decode::<Array<u16>>(&bytes).is_err(), "another type");
+}

@@ -1,0 +1,182 @@
+#![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
+
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+
+#[test]
+fn an_index_belongs_to_one_chunk() {
+    let first = first_length::<u64>();
+    assert_eq!(first, 32);
+    let mut expected = (0, 0);
+    for index in 0..100_000 {
+        assert_eq!(chunk_of::<u64>(index), expected);
+        expected.1 += 1;
+        if expected.1 == first << expected.0 {
+            expected = (expected.0 + 1, 0);
+        }
+    }
+    assert_eq!(first_length::<[u8; 4096]>(), 4);
+}
+
+fn behaves_like_a_vector<T: Plain + PartialEq + fmt::Debug>(make: impl Fn(u8) -> T) {
+    let list = List::new().unwrap();
+    let mut model = Vec::new();
+    // A walk that grows over several chunks and shrinks again.
+    for step in 0..3_000_u32 {
+        let value = make((step % 251) as u8);
+        match (step * 7_919) % 10 {
+            0..5 => {
+                list.push(value).unwrap();
+                model.push(value);
+            }
+            5 => {
+                list.extend([value; 3]).unwrap();
+                model.extend([value; 3]);
+            }
+            6..8 => assert_eq!(list.pop(), model.pop()),
+            8 if !model.is_empty() => {
+                let index = step as usize % model.len();
+                list.set(index, value).unwrap();
+                model[index] = value;
+            }
+            _ => assert_eq!(list.get(step as usize / 3), model.get(step as usize / 3).copied()),
+        }
+        assert_eq!(list.len(), model.len());
+    }
+    assert_eq!(list.to_vec().unwrap(), model);
+    assert!(list.iter().eq(model.iter().copied()));
+    list.truncate(2);
+    assert_eq!(list.to_vec().unwrap(), model[..2]);
+    list.truncate(5);
+    assert_eq!(list.len(), 2);
+    list.clear();
+    assert!(list.is_empty());
+    assert_eq!((list.pop(), list.get(0)), (None, None));
+}
+
+#[test]
+fn a_list_behaves_like_a_vector() {
+    behaves_like_a_vector(|number| number);
+    behaves_like_a_vector(u64::from);
+    behaves_like_a_vector(f32::from);
+    behaves_like_a_vector(|number| [number; 3]);
+    behaves_like_a_vector(|number| [number; 33]);
+    behaves_like_a_vector(|number| [u64::from(number); 16]);
+}
+
+#[test]
+fn an_index_that_is_not_there_is_an_error() {
+    let list = List::new().unwrap();
+    list.extend([1_u32, 2]).unwrap();
+    assert!(matches!(list.set(2, 9), Err(Error::OutOfRange { index: 2, length: 2, .. })));
+    assert!(list.update(2, |_| ()).is_err());
+    assert_eq!(list.update(1, |value| std::mem::replace(value, 5)).unwrap(), 2);
+    assert_eq!(list.get(usize::MAX), None);
+    assert_eq!(list.to_vec().unwrap(), [1, 5]);
+}
+
+#[test]
+fn a_list_can_be_extended_from_itself() {
+    let list = List::new().unwrap();
+    list.extend([1_u8, 2]).unwrap();
+    list.extend(list.iter().take(5)).unwrap();
+    assert_eq!(list.to_vec().unwrap(), [1, 2, 1, 2]);
+}
+
+#[test]
+fn a_dropped_list_leaves_no_memory_behind() {
+    let arena = crate::Arena::program().unwrap();
+    // The other tests of this program use the same arena: the difference is found at some time.
+    let leaves_nothing = || {
+        let before = arena.used().unwrap();
+        let list = List::new().unwrap();
+        list.extend(vec![[7_u64; 4]; 10_000]).unwrap();
+        assert!(arena.used().unwrap() > before + 320_000 / 2);
+        drop(list);
+        arena.used().unwrap() <= before
+    };
+    assert!((0..1_000).any(|_| leaves_nothing()));
+}
+
+#[test]
+fn pushes_and_updates_from_many_threads_are_all_there() {
+    let list = List::new().unwrap();
+    let count = List::new().unwrap();
+    count.push([0_u64; 2]).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..3_u64 {
+            let (list, count) = (&list, &count);
+            scope.spawn(move || {
+                for number in 0..2_000 {
+                    list.push([thread, number]).unwrap();
+                    count.update(0, |pair| pair[1] += 1).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(count.get(0), Some([0, 6_000]));
+    let mut all = list.to_vec().unwrap();
+    assert!((0..3).all(|thread| all.iter().filter(|pair| pair[0] == thread).is_sorted()));
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), 6_000);
+}
+
+#[test]
+fn no_reader_sees_half_an_element_or_one_that_never_was() {
+    let list = List::new().unwrap();
+    list.push([0_u64; 10]).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Relaxed) {
+                    for read in (0..3).filter_map(|index| list.get(index)) {
+                        assert_eq!(read, [read[0]; 10]);
+                    }
+                }
+            });
+        }
+        for number in 0..10_000 {
+            list.push([number; 10]).unwrap();
+            list.set(0, [number; 10]).unwrap();
+            list.extend([[number + 1; 10], [number + 2; 10]]).unwrap();
+            list.truncate(1 + (number % 2) as usize);
+        }
+        done.store(true, Relaxed);
+    });
+}
+
+#[test]
+fn nonsense_in_the_head_is_an_error_and_ends_no_process() {
+    let list = List::new().unwrap();
+    list.extend([1_u64, 2, 3]).unwrap();
+    let sane = list.shared.chunks[0].load(Relaxed);
+    for word in [1, 64, 4096, sane + 8, sane + 256, u64::MAX, u64::MAX - 7] {
+        list.shared.chunks[0].store(word, Relaxed);
+        assert_eq!((list.get(0), list.pop()), (None, None));
+        assert!(matches!(list.set(0, 1), Err(Error::Corrupt(_))));
+        assert!(matches!(list.to_vec(), Err(Error::Corrupt(_))));
+        assert!(list.push(1).is_err());
+    }
+    list.shared.chunks[0].store(sane, Relaxed);
+    list.shared.length.store(u64::MAX, Relaxed);
+    assert_eq!((list.get(usize::MAX - 1), list.pop()), (None, None));
+    assert!(list.to_vec().is_err());
+    assert!(list.push(1).is_err());
+    list.shared.length.store(3, Relaxed);
+    assert_eq!(list.to_vec().unwrap(), [1, 2, 3]);
+}
+
+#[test]
+fn a_list_that_is_serialized_is_the_same_list_when_it_arrives() {
+    let list = List::new().unwrap();
+    list.push(1_i64).unwrap();
+    let bytes = brigade_codec::encode(&list).unwrap();
+    let arrived: List<i64> = brigade_codec::decode(&bytes).unwrap();
+    arrived.push(5).unwrap();
+    assert_eq!(list.to_vec().unwrap(), [1, 5]);
+    let bytes = brigade_codec::encode(&list).unwrap();
+    assert!(brigade_codec::decode::<List<u16>>(&bytes).is_err(), "another type");
+}

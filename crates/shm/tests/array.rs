@@ -1,0 +1,83 @@
+//! Arrays between processes: what a child changes, and what a death leaves.
+#![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
+
+use brigade_shm::Array;
+use brigade_shm::testing::{Ended, alone, at_every_step, end_here, run};
+
+#[test]
+fn a_child_computes_prefix_sums_in_place() {
+    let _alone = alone();
+    let array = Array::from_slice(&[680_i32, 626, 934, 821, 150, 233, 548, 982, 714, 831]).unwrap();
+    let ended = run(|| {
+        for index in 1..array.len() {
+            array.set(index, array.get(index - 1).unwrap() + array.get(index).unwrap()).unwrap();
+        }
+    });
+    assert_eq!(ended, Ended::Code(0));
+    let sums = [680, 1306, 2240, 3061, 3211, 3444, 3992, 4974, 5688, 6519];
+    assert_eq!(array.to_vec(), sums);
+}
+
+#[test]
+fn a_child_doubles_every_kind_of_element() {
+    let _alone = alone();
+    let floats = Array::from_slice(&[0.0_f64, 1.0, 2.0]).unwrap();
+    let longs = Array::from_slice(&[1_i64 << 33]).unwrap();
+    let records = Array::from_slice(&[[1.0_f32, 2.0, 3.0]; 2]).unwrap();
+    let text = Array::from_slice(b"hello").unwrap();
+    let ended = run(|| {
+        (0..3).for_each(|index| floats.update(index, |value| *value *= 2.0).unwrap());
+        longs.fetch_add(0, 1 << 33).unwrap();
+        for index in 0..2 {
+            records.update(index, |row| row.iter_mut().for_each(|value| *value *= 2.0)).unwrap();
+        }
+        text.copy_from_slice(0, b"HELLO").unwrap();
+    });
+    assert_eq!(ended, Ended::Code(0));
+    assert_eq!(floats.to_vec(), [0.0, 2.0, 4.0]);
+    assert_eq!(longs.get(0), Some(1 << 34));
+    assert_eq!(records.to_vec(), [[2.0, 4.0, 6.0]; 2]);
+    assert_eq!(text.to_vec(), b"HELLO");
+}
+
+#[test]
+fn a_death_in_any_step_leaves_each_element_old_or_new() {
+    let _alone = alone();
+    let array = Array::from_slice(&[[0_u64; 4]; 3]).unwrap();
+    let mut last = vec![[0; 4]; 3];
+    let deaths = at_every_step(
+        || {
+            array.set(1, [1; 4]).unwrap();
+            array.update(1, |row| *row = [2; 4]).unwrap();
+            array.copy_from_slice(0, &[[3; 4], [4; 4], [5; 4]]).unwrap();
+        },
+        |_| {
+            last = array.to_vec();
+            assert!(last.iter().all(|row| *row == [row[0]; 4]));
+            let first: Vec<_> = last.iter().map(|row| row[0]).collect();
+            let stages = [[0, 0, 0], [0, 1, 0], [0, 2, 0], [3, 2, 0], [3, 4, 0], [3, 4, 5]];
+            assert!(stages.iter().any(|stage| *stage == first[..]), "{first:?}");
+            array.fill([0; 4]);
+            assert_eq!(array.to_vec(), [[0; 4]; 3]);
+        },
+    );
+    assert!(deaths >= 50, "each word is a step, twice");
+    assert_eq!(last, [[3; 4], [4; 4], [5; 4]]);
+}
+
+#[test]
+fn a_death_inside_an_update_leaves_the_element_and_the_lock() {
+    let _alone = alone();
+    let array = Array::from_slice(&[[1_u64; 2]]).unwrap();
+    let ended = run(|| {
+        array
+            .update(0, |row| {
+                *row = [9; 2];
+                end_here();
+            })
+            .unwrap();
+    });
+    assert_eq!(ended, Ended::Signal(9));
+    assert_eq!(array.get(0), Some([1; 2]));
+    assert_eq!(array.update(0, |row| row[0]).unwrap(), 1);
+}

@@ -1,0 +1,84 @@
+//! Lists between processes: what a child changes, and what a death leaves.
+#![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
+
+use brigade_shm::testing::{Ended, alone, at_every_step, run, start};
+use brigade_shm::{Arena, List};
+
+#[test]
+fn what_many_processes_push_is_all_there() {
+    let _alone = alone();
+    let list = List::new().unwrap();
+    let children: Vec<_> = (0..4_u64)
+        .map(|child| {
+            let list = &list;
+            start(move || (0..1_000).for_each(|number| list.push([child, number]).unwrap()))
+        })
+        .collect();
+    for child in children {
+        assert_eq!(child.join(), Ended::Code(0));
+    }
+    let all = list.to_vec().unwrap();
+    assert_eq!(all.len(), 4_000);
+    for child in 0..4 {
+        let own = all.iter().filter(|pair| pair[0] == child).map(|pair| pair[1]);
+        assert!(own.eq(0..1_000), "in the order in which the child pushed them");
+    }
+}
+
+#[test]
+fn a_death_in_any_step_leaves_the_list_before_or_after_each_change() {
+    let _alone = alone();
+    let list = List::new().unwrap();
+    list.extend([[0_u64; 3]; 2]).unwrap();
+    let deaths = at_every_step(
+        || {
+            list.push([1; 3]).unwrap();
+            list.set(0, [2; 3]).unwrap();
+            list.update(1, |row| *row = [3; 3]).unwrap();
+            list.extend([[4; 3], [5; 3]]).unwrap();
+            list.pop().unwrap();
+        },
+        |_| {
+            let found: Vec<_> = list.to_vec().unwrap();
+            assert!(found.iter().all(|row| *row == [row[0]; 3]));
+            let first: Vec<_> = found.iter().map(|row| row[0]).collect();
+            let stages: [&[u64]; 6] =
+                [&[0, 0], &[0, 0, 1], &[2, 0, 1], &[2, 3, 1], &[2, 3, 1, 4, 5], &[2, 3, 1, 4]];
+            assert!(stages.contains(&&first[..]), "{first:?}");
+            list.clear();
+            list.extend([[0; 3]; 2]).unwrap();
+        },
+    );
+    assert!(deaths >= 40, "each word is a step");
+}
+
+#[test]
+fn a_death_while_the_list_grows_leaks_nothing() {
+    let _alone = alone();
+    let arena = Arena::program().unwrap();
+    let before = arena.used().unwrap();
+    let deaths = {
+        let list = List::<u64>::new().unwrap();
+        at_every_step(
+            || list.extend(0..40).unwrap(),
+            |came_through| {
+                assert!([0, 40].contains(&list.len()));
+                assert!(!came_through || list.len() == 40);
+                assert!(list.iter().eq(0..list.len() as u64));
+                list.clear();
+            },
+        )
+    };
+    assert!(deaths >= 45);
+    arena.bury_the_dead();
+    assert_eq!(arena.used().unwrap(), before);
+}
+
+#[test]
+fn a_child_that_pops_takes_from_the_parent() {
+    let _alone = alone();
+    let list = List::new().unwrap();
+    list.extend([1_i32, 2, 3]).unwrap();
+    assert_eq!(run(|| assert_eq!(list.pop(), Some(3))), Ended::Code(0));
+    assert_eq!(list.to_vec().unwrap(), [1, 2]);
+}
