@@ -56,6 +56,7 @@ fn a_death_in_any_step_leaves_the_list_before_or_after_each_change() {
 fn a_death_while_the_list_grows_leaks_nothing() {
     let _alone = alone();
     let arena = Arena::program().unwrap();
+    arena.bury_the_dead();
     let before = arena.used().unwrap();
     let deaths = {
         let list = List::<u64>::new().unwrap();

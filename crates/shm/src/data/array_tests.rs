@@ -61,7 +61,7 @@ fn ranges_are_read_and_written() {
     let mut part = [0; 3];
     array.copy_to_slice(1, &mut part).unwrap();
     assert_eq!(part, [-1, -2, 3]);
-    assert_eq!(array.iter().rev().next(), Some(5));
+    assert_eq!(array.iter().next_back(), Some(5));
 }
 
 #[test]
