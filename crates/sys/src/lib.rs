@@ -23,6 +23,7 @@ pub mod pidfd;
 pub mod random;
 pub mod robust;
 pub mod signals;
+pub mod socket;
 pub mod spin;
 #[cfg(any(test, feature = "kill-points"))]
 pub mod test_processes;
