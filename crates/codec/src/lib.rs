@@ -39,5 +39,7 @@ pub use crate::descriptor::Descriptor;
 pub use crate::error::{DecodeError, EncodeError};
 pub use crate::limit::{DEPTH, DESCRIPTORS, LIMIT, SPARE_ELEMENTS};
 pub use crate::message::{Message, decode, encode, encode_into};
-pub use crate::parcel::{Parcel, decode_parcel, encode_parcel};
+pub use crate::parcel::{
+    Parcel, decode_parcel, decode_parcel_parts, encode_parcel, encode_parcel_into,
+};
 pub use crate::postcard::Postcard;

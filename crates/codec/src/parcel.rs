@@ -53,10 +53,22 @@ pub struct Parcel {
 /// ```
 pub fn encode_parcel<T: Serialize + ?Sized>(value: &T) -> Result<Parcel, EncodeError> {
     let mut bytes = Vec::new();
-    let (encoded, descriptors) = carry::pack(|| Bincode::encode_into(value, &mut bytes));
-    let descriptors = descriptors?;
-    encoded?;
+    let descriptors = encode_parcel_into(value, &mut bytes)?;
     Ok(Parcel { bytes, descriptors })
+}
+
+/// Encodes `value` as [`encode_parcel`] does, appends it to `bytes` and returns its descriptors.
+///
+/// # Errors
+///
+/// As [`encode_parcel`]; `bytes` is then as it was before.
+pub fn encode_parcel_into<T: Serialize + ?Sized>(
+    value: &T,
+    bytes: &mut Vec<u8>,
+) -> Result<Vec<OwnedFd>, EncodeError> {
+    let start = bytes.len();
+    let (encoded, descriptors) = carry::pack(|| Bincode::encode_into(value, bytes));
+    encoded.and(descriptors.map_err(EncodeError::NotCarried)).inspect_err(|_| bytes.truncate(start))
 }
 
 /// Reads the value of a parcel. Descriptors that it does not take are closed.
@@ -66,6 +78,17 @@ pub fn encode_parcel<T: Serialize + ?Sized>(value: &T) -> Result<Parcel, EncodeE
 /// [`DecodeError`] for anything else than the whole encoding of one value, and if it names a
 /// descriptor that did not come with it.
 pub fn decode_parcel<T: DeserializeOwned>(parcel: Parcel) -> Result<T, DecodeError> {
-    let Parcel { bytes, descriptors } = parcel;
-    carry::unpack(descriptors, || Bincode::decode(&bytes))
+    decode_parcel_parts(&parcel.bytes, parcel.descriptors)
+}
+
+/// Reads the value of a parcel whose bytes belong to someone else.
+///
+/// # Errors
+///
+/// As [`decode_parcel`].
+pub fn decode_parcel_parts<T: DeserializeOwned>(
+    bytes: &[u8],
+    descriptors: Vec<OwnedFd>,
+) -> Result<T, DecodeError> {
+    carry::unpack(descriptors, || Bincode::decode(bytes))
 }
