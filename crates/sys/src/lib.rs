@@ -10,6 +10,7 @@
 
 pub mod affinity;
 pub mod bell;
+pub mod descriptor;
 pub mod error;
 pub mod fork;
 pub mod futex;
