@@ -79,6 +79,7 @@ struct Output<'a> {
 }
 
 impl Writer for Output<'_> {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         if bytes.len() > self.end - self.bytes.len() {
             return Err(WriteError::UnexpectedEnd);
@@ -94,6 +95,7 @@ struct Input<'a> {
 }
 
 impl Reader for Input<'_> {
+    #[inline]
     fn read(&mut self, bytes: &mut [u8]) -> Result<(), ReadError> {
         let rest = self.rest.get();
         let Some((head, tail)) = rest.split_at_checked(bytes.len()) else {
@@ -104,10 +106,12 @@ impl Reader for Input<'_> {
         Ok(())
     }
 
+    #[inline]
     fn peek_read(&mut self, len: usize) -> Option<&[u8]> {
         self.rest.get().get(..len)
     }
 
+    #[inline]
     fn consume(&mut self, len: usize) {
         let rest = self.rest.get();
         self.rest.set(rest.get(len..).unwrap_or_default());

@@ -70,10 +70,12 @@ struct Output<'a> {
 impl Flavor for Output<'_> {
     type Output = ();
 
+    #[inline]
     fn try_push(&mut self, byte: u8) -> Result<(), Error> {
         self.try_extend(&[byte])
     }
 
+    #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if bytes.len() > self.end - self.bytes.len() {
             return Err(Error::SerializeBufferFull);
