@@ -37,7 +37,8 @@ pub enum TrySendError {
     #[error("cannot send message at once: there is no room")]
     Full,
     /// The message has begun to leave, and must not be sent again. Its rest is kept, and leaves
-    /// with whatever is done next with the connection.
+    /// with whatever is done next with the connection; if that is to drop it, the rest is lost and
+    /// the receiver gets [`RecvError::Truncated`].
     #[error("cannot send message at once: it has begun to leave")]
     Unfinished,
     /// The message cannot be sent.
@@ -53,7 +54,8 @@ pub enum SendTimeoutError {
     #[error("cannot send message in time: there is no room")]
     TimedOut,
     /// The message has begun to leave, and must not be sent again. Its rest is kept, and leaves
-    /// with whatever is done next with the connection.
+    /// with whatever is done next with the connection; if that is to drop it, the rest is lost and
+    /// the receiver gets [`RecvError::Truncated`].
     #[error("cannot send message in time: it has begun to leave")]
     Unfinished,
     /// The message cannot be sent.

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -226,6 +226,32 @@ fn a_message_in_parts_appears_when_it_is_whole() {
     }
 }
 
+/// W5: a sender that trickles does not stretch the time-out.
+#[test]
+fn a_slow_message_does_not_stretch_a_time_out() {
+    let bytes = wire_bytes(&[7; 100_000]);
+    let (mut raw, connection) = raw_pair();
+    thread::scope(|scope| {
+        let (told, tell) = std::sync::mpsc::channel::<()>();
+        let bytes = &bytes;
+        scope.spawn(move || {
+            let mut sent = 0;
+            // The pause is the wait for the word that the receiver has given up.
+            while tell.recv_timeout(Duration::from_millis(1)).is_err() {
+                raw.write_all(&bytes[sent..=sent]).unwrap();
+                sent += 1;
+            }
+            raw.write_all(&bytes[sent..]).unwrap();
+        });
+        let start = Instant::now();
+        let outcome = connection.recv_bytes_timeout(Duration::from_millis(50));
+        assert!(matches!(outcome, Err(RecvTimeoutError::TimedOut)));
+        assert!(start.elapsed() < SOON);
+        told.send(()).unwrap();
+        assert_eq!(connection.recv_bytes().unwrap(), [7; 100_000]);
+    });
+}
+
 #[test]
 fn a_stream_that_ends_within_a_message_is_truncated() {
     let bytes = wire_bytes(b"message");
@@ -357,7 +383,8 @@ fn a_sender_that_waits_for_room_notices_that_the_other_end_has_gone() {
     let (one, two) = Connection::<Vec<u8>>::pair().unwrap();
     thread::scope(|scope| {
         scope.spawn(move || {
-            assert!(two.poll(SHORT) || !two.poll(Duration::ZERO));
+            // Takes a part of the message in, and time enough for the sender to wait for room.
+            let _ = two.poll(SHORT);
             drop(two);
         });
         let outcome = one.send(&vec![0; 16 << 20]);
@@ -453,7 +480,7 @@ fn messages_over_tcp_arrive_whole_however_they_are_cut() {
         raw.write_all(&[byte]).unwrap();
     }
     assert_eq!(server.recv_bytes().unwrap(), b"byte by byte");
-    assert!(server.peer_credentials().is_err() || server.peer_credentials().unwrap().pid == 0);
+    assert!(server.peer_credentials().is_err());
 }
 
 #[test]
@@ -461,5 +488,4 @@ fn the_kernel_says_who_is_at_the_other_end() {
     let (one, _two) = Connection::<u8>::pair().unwrap();
     let peer = one.peer_credentials().unwrap();
     assert_eq!(u32::try_from(peer.pid).unwrap(), std::process::id());
-    assert!(one.as_fd().try_clone_to_owned().is_ok());
 }

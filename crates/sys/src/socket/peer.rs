@@ -51,6 +51,11 @@ impl Family {
 ///
 /// [`Error`] if `socket` is not a unix socket.
 pub fn peer_credentials(socket: BorrowedFd<'_>) -> Result<Credentials, Error> {
+    // Asked about another socket, the kernel answers with nobody instead of an error.
+    if Family::of(socket)? != Family::Unix {
+        let error = rustix::io::Errno::OPNOTSUPP;
+        return Err(Error::new("ask who is behind", "socket", error));
+    }
     getsockopt(&socket, sockopt::PeerCredentials)
         .map(|peer| Credentials { pid: peer.pid(), uid: peer.uid(), gid: peer.gid() })
         .map_err(|error| Error::new("ask who is behind", "socket", error))

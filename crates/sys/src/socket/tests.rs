@@ -295,6 +295,7 @@ fn accept_gives_up_at_its_deadline_and_works_over_tcp() {
     let client = connect_tcp(address, soon()).unwrap();
     let server = accept(listener.as_fd(), soon()).unwrap().unwrap();
     assert_eq!(Family::of(server.as_fd()).unwrap(), Family::Tcp);
+    assert_errno(peer_credentials(server.as_fd()), Errno::OPNOTSUPP);
     send_all(client.as_fd(), b"over tcp", &[], soon()).unwrap();
     assert_eq!(recv_all(&server, 8).0, b"over tcp");
     finish_sending(client.as_fd()).unwrap();

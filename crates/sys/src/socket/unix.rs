@@ -67,7 +67,9 @@ pub struct Binding {
 impl Binding {
     fn of(path: &Path) -> Option<Self> {
         let file = fs::symlink_metadata(path).ok()?;
-        Some(Self { path: path.to_path_buf(), device: file.dev(), inode: file.ino() })
+        // The directory that a relative path starts from may be another when it is removed.
+        let path = std::path::absolute(path).ok()?;
+        Some(Self { path, device: file.dev(), inode: file.ino() })
     }
 
     /// Removes the file if it is still the one that was made.
