@@ -1,1 +1,61 @@
-//! Placeholder.
+//! Programs made of many processes on one Linux machine.
+//!
+//! What Python's `multiprocessing`, `concurrent.futures` and `queue` give, typed, near the
+//! hardware's speed, and safe against `kill -9` at any instruction: what a killed process had
+//! committed stays, what it had not never happened, nobody waits for it, and nothing leaks.
+//!
+//! # What is where
+//!
+//! | for | use |
+//! |---|---|
+//! | values that processes share | [`Value`], [`Array`], [`List`], `ShareableList`, `SharedMemory` |
+//! | taking turns | [`Lock`], [`Semaphore`], [`Event`] |
+//! | passing things on | [`Queue`], [`pipe`], [`socket`] |
+//! | waiting for any of these | [`wait`](fn@wait) |
+//! | bytes and descriptors | [`codec`] |
+//!
+//! All but sockets are small handles: clone them, pass them to a process or a task, put them into a
+//! queue or a message.
+//!
+//! # Examples
+//!
+//! ```
+//! use brigade::{Lock, OwnerDied, Queue};
+//!
+//! let queue = Queue::bounded(8)?;
+//! let total = Lock::new(0_u64)?;
+//! std::thread::scope(|scope| {
+//!     let producer = queue.producer()?;
+//!     scope.spawn(move || (1..=10_u64).try_for_each(|n| producer.put(n)));
+//!     for n in queue.iter() {
+//!         *total.lock().unwrap_or_else(OwnerDied::recover) += n;
+//!     }
+//!     Ok::<(), brigade::Error>(())
+//! })?;
+//! assert_eq!(*total.lock().unwrap_or_else(OwnerDied::recover), 55);
+//! # Ok::<(), brigade::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod waiting;
+
+pub use brigade_codec as codec;
+pub use brigade_shm::{
+    Arena, Connection, Consumer, Error, Event, GetError, Lock, LockGuard, OwnerDied, Permit, Plain,
+    Producer, PutError, Queue, Semaphore, arena, one_way_pipe, pipe, pipe_between, queue, sync,
+    transit,
+};
+pub use brigade_shm::{Array, List, Value};
+pub use brigade_sys::wait::{Sleep, Waitable};
+pub use waiting::{wait, wait_timeout};
+
+/// Connections between processes that are no relatives, or on other machines: unix and TCP.
+pub mod socket {
+    pub use brigade_wire::*;
+}
+
+#[cfg(feature = "ipc-channel")]
+pub use brigade_wire::ipc;
+
+#[cfg(feature = "zmq")]
+pub use brigade_remote::zmq;
