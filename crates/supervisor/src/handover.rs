@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, bind,
-    connect, getsockname, listen, setsockopt, socket, sockopt,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, UnixAddr, bind, connect,
+    getsockname, listen, setsockopt, socket, sockopt,
 };
 use nix::sys::stat::{FchmodatFlags, Mode, fchmodat};
 use nix::unistd::{Gid, Uid, fchownat};
@@ -37,12 +37,9 @@ pub(crate) struct Bound {
     file: Option<SocketFile>,
 }
 
-/// The sockets of a configuration that is to hold: some are new, some have been there.
+/// Sockets that were bound for a configuration that is to hold. Dropped, they were never there.
 #[derive(Debug)]
-pub(crate) struct Prepared {
-    new: Vec<Bound>,
-    wanted: Vec<Socket>,
-}
+pub(crate) struct Prepared(Vec<Bound>);
 
 /// The file of a unix socket, removed when it is no longer wanted, if it is still the one that was
 /// made here.
@@ -67,17 +64,13 @@ impl Listeners {
                 Err(message) => problems.push(socket.origin.diagnose(message)),
             }
         }
-        if problems.is_empty() {
-            Ok(Prepared { new, wanted: wanted.to_vec() })
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(Prepared(new)) } else { Err(problems) }
     }
 
     /// Makes room for the new sockets beside those that there are, so that processes of either
     /// configuration can be started.
-    pub(crate) fn admit(&mut self, prepared: &mut Prepared) {
-        self.bound.append(&mut prepared.new);
+    pub(crate) fn admit(&mut self, prepared: Prepared) {
+        self.bound.extend(prepared.0);
     }
 
     /// Lets go of every socket that `wanted` does not have.
@@ -99,7 +92,7 @@ impl Listeners {
     /// A copy of the descriptor for a process to be started.
     pub(crate) fn copy(&self, socket: &Socket) -> io::Result<OwnedFd> {
         match self.position(socket) {
-            Some(index) => self.bound[index].descriptor.try_clone(),
+            Some(index) => self.bound[index].copy(),
             None => Err(io::Error::new(io::ErrorKind::NotFound, "the socket is not bound")),
         }
     }
@@ -120,15 +113,9 @@ impl Listeners {
     }
 }
 
-impl Prepared {
-    /// What the configuration asks for.
-    pub(crate) fn wanted(&self) -> &[Socket] {
-        &self.wanted
-    }
-}
-
 impl Bound {
-    fn bind(socket: &Socket) -> Result<Self, String> {
+    /// Binds the socket and listens; the text of an error names the address.
+    pub(crate) fn bind(socket: &Socket) -> Result<Self, String> {
         let bound = match &socket.address {
             Address::Tcp(address) => bind_tcp(address, socket)
                 .map(|descriptor| Self { socket: socket.clone(), descriptor, file: None })
@@ -138,6 +125,11 @@ impl Bound {
         bound.map_err(|reason| {
             format!("cannot listen on {} for socket `{}`: {reason}", socket.address, socket.name)
         })
+    }
+
+    /// A copy of the descriptor.
+    pub(crate) fn copy(&self) -> io::Result<OwnedFd> {
+        self.descriptor.try_clone()
     }
 
     /// Applies what can be changed about a socket that already listens.
@@ -194,8 +186,7 @@ fn bind_unix(path: &Path, config: &Socket) -> Result<Bound, String> {
     let failed = |error: io::Error| error.to_string();
     // From here on the file is ours, and goes when it is dropped.
     let metadata = std::fs::symlink_metadata(path).map_err(failed)?;
-    let file =
-        SocketFile { path: path.into(), device: metadata.dev(), inode: metadata.ino() };
+    let file = SocketFile { path: path.into(), device: metadata.dev(), inode: metadata.ino() };
     set_rights(path, config).map_err(told)?;
     listen(&descriptor, backlog(config)).map_err(told)?;
     Ok(Bound { socket: config.clone(), descriptor, file: Some(file) })

@@ -85,7 +85,10 @@ impl Receiver {
                 ControlMessageOwned::ScmCredentials(credentials) => sender = credentials.pid(),
                 // Nobody asked for them. The sender of a barrier waits for exactly this.
                 ControlMessageOwned::ScmRights(descriptors) => {
-                    descriptors.into_iter().for_each(|it| drop(nix::unistd::close(it)));
+                    for descriptor in descriptors {
+                        // It was just received and is open; there is nothing else to do with it.
+                        let _ = nix::unistd::close(descriptor);
+                    }
                 }
                 _ => {}
             }

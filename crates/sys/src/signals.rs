@@ -165,8 +165,13 @@ impl Signals {
     pub const ALL: Self = Self(u64::MAX);
 
     /// The set of exactly these.
-    pub fn of(signals: &[Signal]) -> Self {
-        Self(signals.iter().fold(0, |set, signal| set | 1 << (signal.0 - 1)))
+    pub const fn of(signals: &[Signal]) -> Self {
+        let (mut set, mut index) = (0, 0);
+        while index < signals.len() {
+            set |= 1 << (signals[index].0 - 1);
+            index += 1;
+        }
+        Self(set)
     }
 
     /// Whether `signal` is in the set.

@@ -66,7 +66,7 @@ impl<'a> Document<'a> {
 }
 
 /// The known word that was most likely meant by `word`.
-pub(super) fn suggestion<'a>(
+pub(crate) fn suggestion<'a>(
     word: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

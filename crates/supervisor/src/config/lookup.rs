@@ -102,9 +102,9 @@ pub(super) fn command(
     if text.is_empty() || text.contains('\0') {
         return refuse("expected the name of an executable".into(), None);
     }
-    let split = text.contains(char::is_whitespace).then(|| {
-        "the command is one name; what follows it belongs into `arguments`".to_owned()
-    });
+    let split = text
+        .contains(char::is_whitespace)
+        .then(|| "the command is one name; what follows it belongs into `arguments`".to_owned());
     if text.contains('/') {
         let path = document.resolve(Path::new(text));
         return match explain(&path) {

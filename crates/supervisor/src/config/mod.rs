@@ -47,6 +47,7 @@ mod types;
 mod values;
 
 pub use diagnostic::{ConfigError, Diagnostic, Origin};
+pub(crate) use document::suggestion;
 pub use types::{
-    Address, Config, Owner, Program, Readiness, ReloadScope, Settings, Socket, MAX_COUNT,
+    Address, Config, MAX_COUNT, Owner, Program, Readiness, ReloadScope, Settings, Socket,
 };

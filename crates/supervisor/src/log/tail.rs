@@ -31,7 +31,14 @@ struct Kept {
 
 impl Tail {
     /// Keeps a line of the process with this birth.
-    pub(crate) fn push(&mut self, birth: u64, instance: u32, pid: i32, stream: Stream, line: &[u8]) {
+    pub(crate) fn push(
+        &mut self,
+        birth: u64,
+        instance: u32,
+        pid: i32,
+        stream: Stream,
+        line: &[u8],
+    ) {
         let text = String::from_utf8_lossy(&line[..line.len().min(LONGEST_LINE)]);
         self.bytes += text.len();
         let text = text.into_owned().into_boxed_str();
