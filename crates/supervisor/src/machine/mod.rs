@@ -1,6 +1,6 @@
 //! What the supervisor does next: one event, one answer.
 //!
-//! This module decides and the [shell](crate::shell) acts. It starts no process, reads no clock,
+//! This module decides and the shell acts. It starts no process, reads no clock,
 //! draws no random number and opens no file, so every order of events can be tried in a test, and
 //! is (`tests.rs`).
 //!

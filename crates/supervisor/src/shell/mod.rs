@@ -1,4 +1,4 @@
-//! The thin shell around the [machine](crate::machine): one event loop on the main thread.
+//! The thin shell around the machine: one event loop on the main thread.
 //!
 //! Signals, ends of processes, timers, reports, output and clients are all descriptors of one
 //! poller; the shell turns what they say into events, and performs the actions that the machine
