@@ -18,8 +18,6 @@ pub mod pipe;
 mod plain;
 pub mod queue;
 pub mod sync;
-#[cfg(test)]
-mod test_processes;
 #[cfg(feature = "kill-points")]
 pub mod testing;
 pub mod transit;

@@ -1,13 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
 
 use super::*;
-use crate::test_processes::{Child, End, alone};
-
-fn park() {
-    loop {
-        std::thread::park();
-    }
-}
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -73,32 +66,6 @@ fn a_pipe_that_nobody_reads_fills_up() {
     }
     assert_eq!(sent as usize, MESSAGES);
     assert!(matches!(one.send_timeout(7, Duration::from_millis(5)), Err(SendError::Full(7))));
-}
-
-/// CON-08, GAP-28.
-#[test]
-fn an_end_in_another_process_is_heard_to_go_however_it_went() {
-    let _alone = alone();
-    for killed in [true, false] {
-        let siblings: Vec<_> = (0..3).map(|_| Child::run(park)).collect();
-        let (ours, theirs) = pipe::<u32>().unwrap();
-        let child = Child::run(|| {
-            theirs.send(theirs.recv().unwrap() + 1).unwrap();
-            if killed {
-                park();
-            }
-        });
-        drop(theirs);
-        ours.send(1).unwrap();
-        assert_eq!(ours.recv_timeout(SOON).unwrap(), 2);
-        if killed {
-            child.kill();
-        } else {
-            assert_eq!(child.join(), End::Finished);
-        }
-        assert!(matches!(ours.recv_timeout(SOON), Err(RecvError::Ended)));
-        drop(siblings);
-    }
 }
 
 /// CON-18.

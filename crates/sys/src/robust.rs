@@ -136,6 +136,11 @@ impl RobustLock {
         self.word.load(Relaxed) & TID_MASK != 0
     }
 
+    /// Whether the last holder died with the lock and nobody has taken it since.
+    pub fn is_orphaned(&self) -> bool {
+        self.word.load(Relaxed) & OWNER_DIED != 0
+    }
+
     /// Makes the holder's death wake whoever sleeps on the word, and returns the word with the
     /// value to expect; `None` when nobody holds the lock.
     pub fn watch(&self) -> Option<(&AtomicU32, u32)> {

@@ -120,6 +120,7 @@ impl Entry {
 ///
 /// [`Error::TooManyProcesses`] when every slot belongs to a living process.
 pub(crate) fn register(arena: &'static Arena) -> Result<Tag, Error> {
+    // Also when there is room: what the dead hold is freed now rather than when somebody waits.
     bury_all_dead(arena);
     let tag = claim_free(arena, State::Live, Identity::current())?;
     hold_life(arena, tag);
@@ -132,22 +133,25 @@ pub(super) fn claim_free(
     state: State,
     identity: Identity,
 ) -> Result<Tag, Error> {
+    if let Some(tag) = claim_first_free(arena, state, identity) {
+        return Ok(tag);
+    }
+    bury_all_dead(arena);
+    claim_first_free(arena, state, identity).ok_or(Error::TooManyProcesses { limit: MAX_PROCESSES })
+}
+
+fn claim_first_free(arena: &'static Arena, state: State, identity: Identity) -> Option<Tag> {
     let census = arena.census();
     let _locked = lock(census);
-    for (slot, entry) in (0..).zip(&census.entries) {
-        let old = entry.claim();
-        if old.state != State::Free {
-            continue;
-        }
-        entry.started.store(identity.started, Relaxed);
-        entry.inode.store(identity.inode, Relaxed);
-        let generation = old.generation.wrapping_add(1) & GENERATION_MASK;
-        let claim = Claim { state, generation, pid: identity.pid };
-        // PAIR claim: with the load in `Entry::claim`.
-        entry.claim.store(claim.pack(), Release);
-        return Ok(Tag { slot, generation });
-    }
-    Err(Error::TooManyProcesses { limit: MAX_PROCESSES })
+    let (slot, entry) =
+        (0..).zip(&census.entries).find(|(_, entry)| entry.claim().state == State::Free)?;
+    entry.started.store(identity.started, Relaxed);
+    entry.inode.store(identity.inode, Relaxed);
+    let generation = entry.claim().generation.wrapping_add(1) & GENERATION_MASK;
+    let claim = Claim { state, generation, pid: identity.pid };
+    // PAIR claim: with the load in `Entry::claim`.
+    entry.claim.store(claim.pack(), Release);
+    Some(Tag { slot, generation })
 }
 
 /// Makes the calling process the one that was expected under `tag`; false when it was given up.

@@ -10,13 +10,15 @@
 //!
 //! # Why no wake-up is lost
 //!
-//! A release rings after `available` has grown; a waiter looks at `available` between arming and
-//! sleeping. It also watches the processes that hold permits: the kernel wakes it at their death.
+//! Every change that may free a permit is stored inside a ring; a waiter looks at `available`
+//! between arming and sleeping. It also watches the processes that hold permits: the kernel wakes
+//! it at their death.
 //!
 //! # What a dead process leaves
 //!
 //! *Inside the lock*: `held` and `available` may disagree; the next one in finds the owner dead and
-//! computes `available` anew. *Outside*: its permits stay in `held` under a tag that names no living
+//! computes `available` anew. One who sleeps is woken by the unfinished ring and sees that the lock
+//! is orphaned. *Outside*: its permits stay in `held` under a tag that names no living
 //! process. Whoever finds no permit available looks for such, and takes them back.
 
 use std::fmt;
@@ -169,9 +171,7 @@ impl Semaphore {
         };
         let new = total.checked_add(permits).filter(|&new| new <= bound);
         let new = new.ok_or(ReleaseError { bound })?;
-        self.shared.total.store(new, Relaxed);
-        kill_point("semaphore.total");
-        self.recount();
+        self.settle(new, None);
         Ok(())
     }
 
@@ -190,8 +190,9 @@ impl Semaphore {
             let holders = self.holders();
             let arena = self.handle.arena();
             let look = || {
-                let freed =
-                    self.available() > 0 || holders.iter().any(|tag| census::has_died(arena, *tag));
+                let freed = self.available() > 0
+                    || self.shared.lock.is_orphaned()
+                    || holders.iter().any(|tag| census::has_died(arena, *tag));
                 freed.then_some(())
             };
             let watch = |sleep: &mut Sleep<'static>| {
@@ -231,23 +232,19 @@ impl Semaphore {
             // The permit is a forked parent's: it is not ours to return.
             return;
         }
-        if fate == Fate::Spent {
-            let total = self.shared.total.load(Relaxed);
-            self.shared.total.store(total.saturating_sub(1), Relaxed);
-            kill_point("semaphore.spent");
-        }
-        self.add_held(tag, -1);
-        kill_point("semaphore.given");
-        self.recount();
+        let total = self.shared.total.load(Relaxed);
+        let spent = u32::from(fate == Fate::Spent);
+        self.settle(total.saturating_sub(spent), Some(tag));
     }
 
     /// Takes back the permits of the dead, and says whether there are any available.
     fn take_back(&self) -> bool {
         let arena = self.handle.arena();
-        let dead = self.holders().into_iter().any(|tag| census::is_gone(arena, tag));
-        if dead {
+        if self.shared.lock.is_orphaned()
+            || self.holders().into_iter().any(|tag| census::is_gone(arena, tag))
+        {
             let _locked = self.lock();
-            self.recount();
+            self.settle(self.shared.total.load(Relaxed), None);
         }
         self.available() > 0
     }
@@ -276,30 +273,38 @@ impl Semaphore {
         self.shared.held[usize::from(tag.slot)].store(word, Release);
     }
 
-    /// Computes `available` from the permits and their living holders, and rings if there are
-    /// any. Under the lock.
-    fn recount(&self) {
+    /// Makes `total` the number of permits, takes one from `returning` and all from the dead, and
+    /// computes what is available. Under the lock.
+    ///
+    /// All stores happen inside one ring: if this process dies among them, a waiter wakes, finds
+    /// the lock orphaned and settles anew.
+    fn settle(&self, total: u32, returning: Option<Tag>) {
         let arena = self.handle.arena();
-        let mut held = 0_u32;
-        for tag in self.holders() {
-            if census::is_gone(arena, tag) {
-                self.shared.held[usize::from(tag.slot)].store(0, Relaxed);
-                kill_point("semaphore.taken-back");
-            } else {
-                held = held.saturating_add(self.held_by(tag));
-            }
-        }
-        let available = self.shared.total.load(Relaxed).saturating_sub(held);
+        let (dead, living): (Vec<_>, Vec<_>) =
+            self.holders().into_iter().partition(|&tag| census::is_gone(arena, tag));
+        let returned = u32::from(returning.is_some());
+        let held = living.iter().fold(0_u32, |sum, &tag| sum.saturating_add(self.held_by(tag)));
+        let available = total.saturating_sub(held.saturating_sub(returned));
         // Each waiter that gets a permit passes the wake-up on, so one is enough for many.
         self.shared.bell.ring_after(|| {
+            self.shared.total.store(total, Relaxed);
+            kill_point("semaphore.total");
+            for tag in dead {
+                self.shared.held[usize::from(tag.slot)].store(0, Relaxed);
+                kill_point("semaphore.taken-back");
+            }
+            if let Some(tag) = returning {
+                self.add_held(tag, -1);
+                kill_point("semaphore.given");
+            }
             self.shared.available.store(available, Relaxed);
-            kill_point("semaphore.recounted");
+            kill_point("semaphore.settled");
         });
     }
 
     fn lock(&self) -> Locked {
         if self.shared.lock.lock(Deadline::NEVER) == Some(Acquired::OwnerDied) {
-            self.recount();
+            self.settle(self.shared.total.load(Relaxed), None);
         }
         Locked(self.shared)
     }
