@@ -61,7 +61,12 @@ impl Shell {
             .args(&program.arguments)
             .env(self.environment(process, spec))
             .stdin(Stdio::Null)
-            .stdout(Stdio::Descriptor(stdout_end))
+            .stdout(match program.role {
+                Role::Service => Stdio::Descriptor(stdout_end),
+                // What the main program prints is what the user has started us for: it may draw
+                // on the terminal.
+                Role::Main => Stdio::Inherit,
+            })
             .stderr(Stdio::Descriptor(stderr_end))
             .process_group()
             // Until orphans can be adopted, none may stay to hold the sockets of the next daemon.
