@@ -54,6 +54,10 @@ impl Image {
 }
 
 /// Reads the first object of the list, which is the main program, and ends the iteration.
+///
+/// # Safety
+///
+/// Only for the loader, which hands over a valid entry, and what `look_up` gave it.
 unsafe extern "C" fn visit(
     info: *mut libc::dl_phdr_info,
     _size: libc::size_t,

@@ -18,7 +18,7 @@ use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::Error;
-use crate::pidfd::is_readable;
+use crate::descriptor::is_readable;
 use crate::signals::Signal;
 
 /// `F_SETSIG`, which the `libc` crate does not name.

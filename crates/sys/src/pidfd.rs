@@ -11,7 +11,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -20,6 +20,7 @@ use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid
 use rustix::time::Timespec;
 
 use crate::Error;
+use crate::descriptor::is_readable;
 use crate::signals::Signal;
 use crate::time::Deadline;
 
@@ -161,15 +162,3 @@ const GET_INFO: libc::c_ulong =
     3 << 30 | (size_of::<Info>() as libc::c_ulong) << 16 | 0xFF << 8 | 11;
 const INFO_EXIT: u64 = 1 << 3;
 const _: () = assert!(size_of::<Info>() == 64);
-
-/// Whether a read from `descriptor` would not block, or its other end has gone.
-pub(crate) fn is_readable(descriptor: BorrowedFd<'_>) -> bool {
-    let descriptor = descriptor.as_fd();
-    let mut entry = [PollFd::new(&descriptor, PollFlags::IN)];
-    loop {
-        match poll(&mut entry, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
-            Err(Errno::INTR) => {}
-            result => return result.is_ok_and(|count| count > 0),
-        }
-    }
-}

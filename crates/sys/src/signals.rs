@@ -357,7 +357,7 @@ impl AsFd for SignalDescriptor {
 
 impl Waitable for SignalDescriptor {
     fn is_ready(&self) -> bool {
-        crate::pidfd::is_readable(self.0.as_fd())
+        crate::descriptor::is_readable(self.0.as_fd())
     }
 
     fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {

@@ -136,7 +136,9 @@ fn directory_of(path: &PathBuf) -> io::Result<CString> {
 
 /// The environment as `name=value` texts; without `LISTEN_PID` if the child writes its own.
 fn environment_of(launch: &Launch) -> io::Result<Vec<CString>> {
-    let own = || std::env::vars_os().collect::<Vec<_>>();
+    // A parent may have left names here that nobody can set; they are passed over.
+    let is_settable = |name: &OsString| !name.is_empty() && !name.as_bytes().contains(&b'=');
+    let own = || std::env::vars_os().filter(|(name, _)| is_settable(name)).collect::<Vec<_>>();
     let inherited;
     let environment = match &launch.environment {
         Some(environment) => environment,
@@ -150,7 +152,7 @@ fn environment_of(launch: &Launch) -> io::Result<Vec<CString>> {
         if launch.listen_pid && name == "LISTEN_PID" {
             continue;
         }
-        if name.is_empty() || name.as_bytes().contains(&b'=') {
+        if !is_settable(name) {
             let message = format!("{name:?} is no name for an environment variable");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
