@@ -14,6 +14,7 @@ mod channel;
 pub mod data;
 mod error;
 mod handle;
+mod named;
 pub mod pipe;
 mod plain;
 pub mod queue;
@@ -23,8 +24,9 @@ pub mod testing;
 pub mod transit;
 
 pub use arena::Arena;
-pub use data::{Array, List, Value};
+pub use data::{Array, Item, List, Number, ShareableList, ShareableListError, Value};
 pub use error::Error;
+pub use named::{SharedMemory, SharedMemoryError};
 pub use pipe::{Connection, one_way_pipe, pipe, pipe_between};
 pub use plain::Plain;
 pub use queue::{Consumer, GetError, Producer, PutError, Queue};

@@ -12,6 +12,7 @@ pub mod affinity;
 pub mod bell;
 pub mod descriptor;
 pub mod error;
+pub mod file;
 pub mod fork;
 pub mod futex;
 pub mod identity;
