@@ -352,3 +352,33 @@ fn a_thousand_segments_leave_no_descriptor() {
     }
     assert_eq!(open(), before);
 }
+
+#[test]
+fn a_full_disk_of_memory_is_an_error_and_no_signal() {
+    const INSIDE: &str = "BRIGADE_TEST_ON_A_SMALL_DISK";
+    const SCRIPT: &str = "mount -t tmpfs -o size=256k tmpfs /dev/shm || exit 1; exec \"$0\" \"$@\"";
+    let _alone = alone();
+    if std::env::var_os(INSIDE).is_some() {
+        let first = SharedMemory::create("first", 100_000).unwrap();
+        for size in [180_000, 1 << 20, 1 << 30] {
+            let refused = SharedMemory::create("second", size).unwrap_err();
+            assert!(matches!(refused, SharedMemoryError::NoSpace { .. }), "{refused}");
+        }
+        first.write(0, &[7; 100_000]).unwrap();
+        SharedMemory::create("second", 50_000).unwrap().write(0, &[7; 50_000]).unwrap();
+        assert_eq!((drafts(), is_left("second"), is_left("first")), (0, false, true));
+        return;
+    }
+    // On a disk of its own, which goes with the child. Where that is not allowed, `unshare` or the
+    // script ends with 1, and the test of an impossible size has to do; a failed test ends with 101.
+    let ended = std::process::Command::new("unshare")
+        .args(["--mount", "sh", "-c", SCRIPT])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "a_full_disk_of_memory_is_an_error_and_no_signal"])
+        .env(INSIDE, "1")
+        .output();
+    if let Ok(output) = ended {
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{}: {text}", output.status);
+    }
+}
