@@ -8,7 +8,8 @@
 //!
 //! | for | use |
 //! |---|---|
-//! | values that processes share | [`Value`], [`Array`], [`List`], `ShareableList`, `SharedMemory` |
+//! | starting processes | [`Process`], [`init`], [`parent_process`], [`active_children`] |
+| values that processes share | [`Value`], [`Array`], [`List`], [`ShareableList`], [`SharedMemory`] |
 //! | taking turns | [`Lock`], [`Semaphore`], [`Event`] |
 //! | passing things on | [`Queue`], [`pipe`], [`socket`] |
 //! | waiting for any of these | [`wait`](fn@wait) |
@@ -45,7 +46,15 @@ pub use brigade_shm::{
     Producer, PutError, Queue, Semaphore, arena, one_way_pipe, pipe, pipe_between, queue, sync,
     transit,
 };
-pub use brigade_shm::{Array, List, Value};
+pub use brigade_shm::{
+    Array, Item, List, Number, ShareableList, ShareableListError, SharedMemory, SharedMemoryError,
+    Value,
+};
+pub use brigade_process::{
+    CurrentProcess, ExitStatus, ParentProcess, Process, ProcessBuilder, StartError, StartMethod,
+    StillRunning, active_children, cpu_count, current_process, fork_server, init, parent_process,
+    process_cpu_count, test_binary,
+};
 pub use brigade_sys::wait::{Sleep, Waitable};
 pub use waiting::{wait, wait_timeout};
 
@@ -53,6 +62,9 @@ pub use waiting::{wait, wait_timeout};
 pub mod socket {
     pub use brigade_wire::*;
 }
+
+#[cfg(feature = "supervisor")]
+pub use brigade_supervisor as supervisor;
 
 #[cfg(feature = "ipc-channel")]
 pub use brigade_wire::ipc;
