@@ -9,7 +9,7 @@
 //! | for | use |
 //! |---|---|
 //! | starting processes | [`Process`], [`init`], [`parent_process`], [`active_children`] |
-| values that processes share | [`Value`], [`Array`], [`List`], [`ShareableList`], [`SharedMemory`] |
+//! | values that processes share | [`Value`], [`Array`], [`List`], [`ShareableList`], [`SharedMemory`] |
 //! | taking turns | [`Lock`], [`Semaphore`], [`Event`] |
 //! | passing things on | [`Queue`], [`pipe`], [`socket`] |
 //! | waiting for any of these | [`wait`](fn@wait) |
