@@ -8,10 +8,11 @@
 //!
 //! | for | use |
 //! |---|---|
-//! | starting processes | [`Process`], [`init`], [`parent_process`], [`active_children`] |
+//! | functions in processes of their own | [`Process`], [`main`](macro@main) or [`init`] |
+//! | their family | [`parent_process`], [`active_children`], [`current_process`] |
 //! | values that processes share | [`Value`], [`Array`], [`List`], [`ShareableList`], [`SharedMemory`] |
 //! | taking turns | [`Lock`], [`Semaphore`], [`Event`] |
-//! | passing things on | [`Queue`], [`pipe`], [`socket`] |
+//! | passing things on | [`Queue`], [`pipe()`], [`socket`] |
 //! | waiting for any of these | [`wait`](fn@wait) |
 //! | bytes and descriptors | [`codec`] |
 //!
@@ -19,6 +20,32 @@
 //! queue or a message.
 //!
 //! # Examples
+//!
+//! ```
+//! use brigade::{Process, Queue};
+//!
+//! fn squares((numbers, results): (Queue<u64>, Queue<u64>)) -> Result<(), brigade::Error> {
+//!     let results = results.producer()?;
+//!     for n in numbers.iter() {
+//!         results.put(n * n).expect("the queue is open");
+//!     }
+//!     Ok(())
+//! }
+//!
+//! #[brigade::main]
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let (numbers, results) = (Queue::bounded(8)?, Queue::bounded(8)?);
+//!     let worker = Process::start(squares, (numbers.clone(), results.clone()))?;
+//!     let producer = numbers.producer()?;
+//!     (1..=3).try_for_each(|n| producer.put(n))?;
+//!     drop(producer);
+//!     assert_eq!((results.get()?, results.get()?, results.get()?), (1, 4, 9));
+//!     assert!(worker.join().success());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! In one process:
 //!
 //! ```
 //! use brigade::{Lock, OwnerDied, Queue};
@@ -41,6 +68,12 @@
 mod waiting;
 
 pub use brigade_codec as codec;
+pub use brigade_macros::main;
+pub use brigade_process::{
+    CurrentProcess, ExitStatus, ParentProcess, Process, ProcessBuilder, StartError, StartMethod,
+    StillRunning, active_children, call, cpu_count, current_process, fork_server, init,
+    parent_process, process_cpu_count, test_binary,
+};
 pub use brigade_shm::{
     Arena, Connection, Consumer, Error, Event, GetError, Lock, LockGuard, OwnerDied, Permit, Plain,
     Producer, PutError, Queue, Semaphore, arena, one_way_pipe, pipe, pipe_between, queue, sync,
@@ -49,11 +82,6 @@ pub use brigade_shm::{
 pub use brigade_shm::{
     Array, Item, List, Number, ShareableList, ShareableListError, SharedMemory, SharedMemoryError,
     Value,
-};
-pub use brigade_process::{
-    CurrentProcess, ExitStatus, ParentProcess, Process, ProcessBuilder, StartError, StartMethod,
-    StillRunning, active_children, cpu_count, current_process, fork_server, init, parent_process,
-    process_cpu_count, test_binary,
 };
 pub use brigade_sys::wait::{Sleep, Waitable};
 pub use waiting::{wait, wait_timeout};
