@@ -23,6 +23,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use brigade_sys::memory::Shareable;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::cell::Cells;
 use super::journal::{Journal, Locked};
 use super::number::Number;
 use super::slot::Slot;
@@ -72,8 +73,19 @@ pub struct Array<T: Plain> {
     handle: Handle,
     shared: &'static Shared,
     length: usize,
-    note: &'static [AtomicU64],
+    elements: Elements,
     plain: PhantomData<T>,
+}
+
+/// Where the elements lie.
+#[derive(Clone, Copy)]
+enum Elements {
+    Small(Cells),
+    /// One row behind the other, and the note of the journal.
+    Large {
+        rows: &'static [AtomicU64],
+        note: &'static [AtomicU64],
+    },
 }
 
 impl<T: Plain> Clone for Array<T> {
@@ -113,9 +125,7 @@ impl<T: Plain> Array<T> {
     /// Fails when there is no memory for it.
     pub fn from_slice(values: &[T]) -> Result<Self, Error> {
         let array = Self::zeroed(values.len())?;
-        for (index, value) in values.iter().enumerate() {
-            array.slot(index).fill(value);
-        }
+        array.write_all(0, values.iter().copied());
         Ok(array)
     }
 
@@ -214,9 +224,7 @@ impl<T: Plain> Array<T> {
     /// [`Error::OutOfRange`] when there are fewer.
     pub fn copy_to_slice(&self, start: usize, values: &mut [T]) -> Result<(), Error> {
         self.check_range(start, values.len())?;
-        for (index, value) in (start..).zip(values) {
-            *value = self.read(index);
-        }
+        self.read_all(start, values);
         Ok(())
     }
 
@@ -237,13 +245,16 @@ impl<T: Plain> Array<T> {
             Bound::Excluded(&end) => end,
             Bound::Unbounded => self.length,
         };
-        self.check_range(start, end.saturating_sub(start))?;
-        Ok((start..end).map(|index| self.read(index)).collect())
+        let mut values = vec![T::new_zeroed(); self.checked_range(start, end)?];
+        self.read_all(start, &mut values);
+        Ok(values)
     }
 
     /// All elements, read one after the other.
     pub fn to_vec(&self) -> Vec<T> {
-        self.iter().collect()
+        let mut values = vec![T::new_zeroed(); self.length];
+        self.read_all(0, &mut values);
+        values
     }
 
     /// Reads the elements one after the other, each when its turn comes.
@@ -259,30 +270,47 @@ impl<T: Plain> Array<T> {
         }
     }
 
+    fn read_all(&self, start: usize, values: &mut [T]) {
+        match self.elements {
+            Elements::Small(cells) => cells.load_all(start, values),
+            Elements::Large { .. } => {
+                for (index, value) in (start..).zip(values) {
+                    *value = self.read(index);
+                }
+            }
+        }
+    }
+
     fn write_all(&self, start: usize, values: impl Iterator<Item = T>) {
-        let locked = (Slot::words::<T>() > 0).then(|| self.lock());
-        for (index, value) in (start..).zip(values) {
-            match (self.slot(index), &locked) {
-                (Slot::Large(row), Some(locked)) => locked.write(index, row, value.as_bytes()),
-                (slot, _) => slot.fill(&value),
+        match self.elements {
+            Elements::Small(cells) => cells.store_all(start, values),
+            Elements::Large { rows, .. } => {
+                let locked = self.lock();
+                for (index, value) in (start..).zip(values) {
+                    locked.write(index, row_of::<T>(rows, index), value.as_bytes());
+                }
             }
         }
     }
 
     fn lock(&self) -> Locked<'static> {
-        let row = |index| match (index < self.length).then(|| self.slot(index)) {
-            Some(Slot::Large(row)) => Some(row),
-            _ => None,
+        let (rows, note) = match self.elements {
+            Elements::Small(_) => (&[][..], &[][..]),
+            Elements::Large { rows, note } => (rows, note),
         };
-        self.shared.journal.lock(self.note, row)
+        let row = |index| (index < self.length).then(|| row_of::<T>(rows, index));
+        self.shared.journal.lock(note, row)
     }
 
+    /// # Panics
+    ///
+    /// Panics when there is no such element: the callers have looked.
     #[inline]
     fn slot(&self, index: usize) -> Slot {
-        debug_assert!(index < self.length);
-        let offset = self.handle.body() + Self::elements() + index * Slot::stride::<T>();
-        let slot = Slot::at::<T>(self.handle.arena().mapping(), offset);
-        slot.expect("all elements were found inside the arena when the handle was made")
+        match self.elements {
+            Elements::Small(cells) => Slot::Small(cells.get(index)),
+            Elements::Large { rows, .. } => Slot::Large(row_of::<T>(rows, index)),
+        }
     }
 
     fn check(&self, index: usize) -> Result<(), Error> {
@@ -294,6 +322,12 @@ impl<T: Plain> Array<T> {
             Some(end) if end <= self.length => Ok(()),
             end => Err(self.out_of_range(end.map_or(usize::MAX, |end| end.saturating_sub(1)))),
         }
+    }
+
+    /// How many elements lie from `start` to before `end`.
+    fn checked_range(&self, start: usize, end: usize) -> Result<usize, Error> {
+        let count = end.saturating_sub(start);
+        self.check_range(start, count).map(|()| count)
     }
 
     fn out_of_range(&self, index: usize) -> Error {
@@ -312,13 +346,25 @@ impl<T: Plain> Array<T> {
     fn from_handle(handle: Handle) -> Result<Self, Error> {
         let shared = Self::shared_of(&handle)?;
         let mapping = handle.arena().mapping();
-        let note = handle.body() + size_of::<Shared>();
-        let note = mapping.slice(note, Slot::words::<T>()).ok_or(OUTSIDE)?;
         let length = usize::try_from(shared.length.load(Relaxed)).map_err(|_| OUTSIDE)?;
-        let size = length.checked_mul(Slot::stride::<T>()).ok_or(OUTSIDE)?;
-        mapping.bytes(handle.body() + Self::elements(), size).ok_or(OUTSIDE)?;
-        Ok(Self { handle, shared, length, note, plain: PhantomData })
+        let start = handle.body() + Self::elements();
+        let elements = if Slot::words::<T>() == 0 {
+            Elements::Small(Cells::at::<T>(mapping, start, length).ok_or(OUTSIDE)?)
+        } else {
+            let words = length.checked_mul(Slot::words::<T>()).ok_or(OUTSIDE)?;
+            let note = handle.body() + size_of::<Shared>();
+            Elements::Large {
+                rows: mapping.slice(start, words).ok_or(OUTSIDE)?,
+                note: mapping.slice(note, Slot::words::<T>()).ok_or(OUTSIDE)?,
+            }
+        };
+        Ok(Self { handle, shared, length, elements, plain: PhantomData })
     }
+}
+
+#[inline]
+fn row_of<T>(rows: &'static [AtomicU64], index: usize) -> &'static [AtomicU64] {
+    &rows[index * Slot::words::<T>()..][..Slot::words::<T>()]
 }
 
 const OUTSIDE: Error = Error::Corrupt("an array lies outside its arena");

@@ -139,6 +139,82 @@ impl Cell {
     }
 }
 
+/// Cells one behind the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cells {
+    One(&'static [AtomicU8]),
+    Two(&'static [AtomicU16]),
+    Four(&'static [AtomicU32]),
+    Eight(&'static [AtomicU64]),
+}
+
+/// Runs an operation on the slice of atomics, whatever their width.
+macro_rules! for_width {
+    ($cells:expr, $atomics:ident => $operation:expr) => {
+        match $cells {
+            Cells::One($atomics) => $operation,
+            Cells::Two($atomics) => $operation,
+            Cells::Four($atomics) => $operation,
+            Cells::Eight($atomics) => $operation,
+        }
+    };
+}
+
+#[allow(clippy::useless_conversion, reason = "one text for four widths")]
+impl Cells {
+    /// `count` cells for a `T` each from `offset` on; `None` as for [`Cell::at`].
+    pub(super) fn at<T>(mapping: &'static Mapping, offset: usize, count: usize) -> Option<Self> {
+        Some(match const { Cell::width::<T>() }? {
+            1 => Self::One(mapping.slice(offset, count)?),
+            2 => Self::Two(mapping.slice(offset, count)?),
+            4 => Self::Four(mapping.slice(offset, count)?),
+            _ => Self::Eight(mapping.slice(offset, count)?),
+        })
+    }
+
+    /// # Panics
+    ///
+    /// Panics when there is no such cell.
+    #[inline]
+    pub(super) fn get(self, index: usize) -> Cell {
+        match self {
+            Self::One(cells) => Cell::One(&cells[index]),
+            Self::Two(cells) => Cell::Two(&cells[index]),
+            Self::Four(cells) => Cell::Four(&cells[index]),
+            Self::Eight(cells) => Cell::Eight(&cells[index]),
+        }
+    }
+
+    /// Loads one after the other from cell `start` on.
+    ///
+    /// # Panics
+    ///
+    /// Panics when `start` is behind the last cell.
+    pub(super) fn load_all<T: Plain>(self, start: usize, values: &mut [T]) {
+        for_width!(self, cells => {
+            for (one, cell) in values.iter_mut().zip(&cells[start..]) {
+                // PAIR cell: as in `Cell::load`.
+                *one = value(u64::from(cell.load(Acquire)));
+            }
+        });
+    }
+
+    /// Stores one after the other from cell `start` on.
+    ///
+    /// # Panics
+    ///
+    /// Panics when `start` is behind the last cell.
+    pub(super) fn store_all<T: Plain>(self, start: usize, values: impl Iterator<Item = T>) {
+        for_width!(self, cells => {
+            for (cell, one) in cells[start..].iter().zip(values) {
+                // PAIR cell: as in `Cell::store`.
+                cell.store(word(one) as _, Release);
+                kill_point("cell.stored");
+            }
+        });
+    }
+}
+
 /// The value's bytes as a word, lowest first, the rest zero.
 #[inline]
 fn word<T: Plain>(value: T) -> u64 {
