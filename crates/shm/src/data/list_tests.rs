@@ -149,6 +149,28 @@ fn no_reader_sees_half_an_element_or_one_that_never_was() {
 }
 
 #[test]
+fn no_reader_sees_the_next_element_of_a_slot_before_it_is_there() {
+    let list = List::new().unwrap();
+    list.push([0_u64; 64]).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                if let Some(read) = list.get(1) {
+                    assert_eq!(read, [read[0]; 64]);
+                }
+            }
+        });
+        // No change but of the length, so that only the slot's reader can tell.
+        for number in 0..100_000 {
+            list.push([number; 64]).unwrap();
+            list.pop().unwrap();
+        }
+        done.store(true, Relaxed);
+    });
+}
+
+#[test]
 fn nonsense_in_the_head_is_an_error_and_ends_no_process() {
     let list = List::new().unwrap();
     list.extend([1_u64, 2, 3]).unwrap();
