@@ -12,7 +12,8 @@
 //! # Why no wake-up is lost
 //!
 //! Nobody sleeps here but on the lock itself. A block that has a bell and loses its last holder
-//! rings it, so that whoever waits for "all producers have gone" looks again.
+//! rings it, so that whoever waits for "all producers have gone" looks again; and one that gets a
+//! holder rings it, so that whoever watches the lives of its holders watches this one's as well.
 //!
 //! # What a dead process leaves
 //!
@@ -190,7 +191,7 @@ pub(crate) fn adopt(
     if block.state().kind != Some(kind) || block.shape.load(Relaxed) != shape {
         return Err(Error::WrongType { expected: kind.name() });
     }
-    block.hold(slot);
+    locked.hold(block, slot);
     if arrival == Arrival::Message {
         arrived(block);
     }
@@ -222,7 +223,7 @@ pub(crate) fn unsend(arena: &'static Arena, place: Place) -> Result<(), Error> {
 /// Adds the process in `slot` to the holders of an object that the calling process holds.
 pub(crate) fn hold_for(arena: &'static Arena, slot: u16, place: Place) -> Result<(), Error> {
     let locked = Locked::new(arena)?;
-    locked.object(place)?.hold(slot);
+    locked.hold(locked.object(place)?, slot);
     Ok(())
 }
 
@@ -374,12 +375,23 @@ impl Locked {
         if !self.is_part(block, offset) {
             return self.free(block, offset);
         }
-        let bell = usize::try_from(block.abandoned_bell.load(Relaxed)).unwrap_or(0);
-        if let Some(bell) = self.arena.mapping().get::<Bell>(bell)
-            && bell_is_set(block)
-        {
+        if let Some(bell) = self.bell(block) {
             bell.ring_all_after(|| ());
         }
+    }
+
+    /// Adds the process in `slot` to the holders, and wakes who sleeps on the block's bell: it
+    /// watches those who held the block when it fell asleep, and must watch this one too.
+    fn hold(&self, block: &Block, slot: u16) {
+        match self.bell(block) {
+            Some(bell) => bell.ring_all_after(|| block.hold(slot)),
+            None => block.hold(slot),
+        }
+    }
+
+    fn bell(&self, block: &Block) -> Option<&'static Bell> {
+        let bell = usize::try_from(block.abandoned_bell.load(Relaxed)).ok()?;
+        self.arena.mapping().get::<Bell>(bell).filter(|_| bell != 0)
     }
 
     fn free(&self, block: &Block, offset: usize) {
@@ -447,10 +459,6 @@ impl Locked {
             }
         })
     }
-}
-
-fn bell_is_set(block: &Block) -> bool {
-    block.abandoned_bell.load(Relaxed) != 0
 }
 
 impl Drop for Locked {
