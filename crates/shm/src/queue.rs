@@ -41,10 +41,10 @@ const MAX_BYTES: usize = 1 << 22;
 /// use brigade_shm::Queue;
 ///
 /// let queue = Queue::bounded(10)?;
-/// queue.put(("six", 6))?;
-/// queue.put(("seven", 7))?;
+/// queue.put(("six".to_owned(), 6))?;
+/// queue.put(("seven".to_owned(), 7))?;
 /// assert_eq!(queue.len(), 2);
-/// assert_eq!(queue.get()?, ("six", 6));
+/// assert_eq!(queue.get()?, ("six".to_owned(), 6));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Queue<T> {
