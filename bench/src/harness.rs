@@ -1,7 +1,7 @@
 //! The order of measurements: interleaved, probed before and after, repeated.
 
 use crate::case::{Case, Effort, Group, Sample, Side, Unit};
-use crate::machine::Placement;
+use crate::machine::{Placement, allow};
 use crate::probe::{self, Tag};
 use crate::statistics::Spread;
 use serde::Serialize;
@@ -124,6 +124,7 @@ fn measure_between_probes(
     effort: Effort,
 ) -> crate::Result<Tagged> {
     let before = probe::round_trip(placement)?;
+    allow(&[placement.here, placement.there])?;
     let sample = case.measure(placement, effort)?;
     let after = probe::round_trip(placement)?;
     let tag = if placement.is_one_core() { Tag::OneCore } else { Tag::between(before, after) };

@@ -4,7 +4,9 @@ use crate::Result;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
+use std::env;
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 /// The two CPUs of a case: this process's and its partner's.
@@ -64,6 +66,16 @@ fn commit() -> String {
 pub(crate) fn allowed_cpus() -> Result<Vec<usize>> {
     let set = sched_getaffinity(Pid::from_raw(0))?;
     Ok((0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).collect())
+}
+
+/// Starts this program again with one CPU, unless it has no other: a program that finds out late
+/// that it has one has already decided to spin.
+pub(crate) fn confine(cpu: usize) -> Result<()> {
+    if allowed_cpus()?.len() > 1 {
+        pin(cpu)?;
+        return Err(Command::new(env::current_exe()?).args(env::args_os().skip(1)).exec().into());
+    }
+    Ok(())
 }
 
 /// Keeps the calling thread, and what it starts from now on, on one CPU.

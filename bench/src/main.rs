@@ -11,6 +11,7 @@ mod harness;
 mod machine;
 mod message;
 mod options;
+mod ours;
 mod partner;
 mod peers;
 mod probe;
@@ -29,6 +30,10 @@ use std::process::ExitCode;
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> ExitCode {
+    // Whether it is worth spinning is asked once, here, before this process is pinned to one CPU.
+    // The partners do the same: a case starts with both CPUs allowed.
+    brigade_sys::spin::is_parallel();
+    brigade::init();
     let options = Options::parse();
     let outcome = match &options.role {
         Some(Role::Partner { kind, address, plan }) => peers::take_part(kind, address, plan),
@@ -45,6 +50,9 @@ fn main() -> ExitCode {
 
 fn measure(options: &Options) -> Result<()> {
     let machine = machine::Machine::describe(options.placement()?);
+    if machine.placement.is_one_core() {
+        machine::confine(machine.placement.here)?;
+    }
     let groups = suite::groups(options);
     if options.list {
         for group in &groups {

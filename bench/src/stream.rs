@@ -1,6 +1,6 @@
 //! Messages between two processes: one way, and there and back.
 
-use crate::case::{Case, Effort, Sample};
+use crate::case::{Case, Effort, Sample, Side};
 use crate::machine::{Placement, pin};
 use crate::partner::Ending;
 use crate::statistics::percentile;
@@ -26,6 +26,7 @@ pub(crate) trait Receiving {
 /// A mechanism that carries messages both ways between this process and a new one.
 pub(crate) trait Transport {
     const NAME: &'static str;
+    const SIDE: Side = Side::Peer;
     type Sender: Sending;
     type Receiver: Receiving;
 
@@ -43,7 +44,7 @@ pub(crate) struct Connected<S, R> {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) job: Job,
-    pub(crate) cpu: usize,
+    pub(crate) cpus: Placement,
     pub(crate) size: usize,
     pub(crate) count: u64,
 }
@@ -63,7 +64,7 @@ impl Plan {
         sender: &mut impl Sending,
         receiver: &mut impl Receiving,
     ) -> Result<()> {
-        pin(self.cpu)?;
+        pin(self.cpus.there)?;
         let mut bytes = vec![0; self.size];
         for number in 0..self.count {
             match self.job {
@@ -93,9 +94,13 @@ impl<T: Transport> Case for OneWay<T> {
         T::NAME
     }
 
+    fn side(&self) -> Side {
+        T::SIDE
+    }
+
     fn measure(&self, placement: Placement, effort: Effort) -> Result<Sample> {
         let count = effort.repetitions(self.count);
-        let plan = Plan { job: Job::Produce, cpu: placement.there, size: self.size, count };
+        let plan = Plan { job: Job::Produce, cpus: placement, size: self.size, count };
         let mut connected = self.transport.start(plan)?;
         pin(placement.here)?;
         let mut bytes = Vec::with_capacity(self.size);
@@ -130,9 +135,13 @@ impl<T: Transport> Case for RoundTrip<T> {
         T::NAME
     }
 
+    fn side(&self) -> Side {
+        T::SIDE
+    }
+
     fn measure(&self, placement: Placement, effort: Effort) -> Result<Sample> {
         let count = effort.repetitions(self.count);
-        let plan = Plan { job: Job::Echo, cpu: placement.there, size: self.size, count };
+        let plan = Plan { job: Job::Echo, cpus: placement, size: self.size, count };
         let mut connected = self.transport.start(plan)?;
         pin(placement.here)?;
         let mut sent = vec![0; self.size];

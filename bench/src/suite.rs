@@ -3,6 +3,10 @@
 use crate::case::{Case, Group, Unit};
 use crate::contention::Pause;
 use crate::options::Options;
+use crate::ours::channel::{Pipes, Queues};
+use crate::ours::counter::{Addition, Counter};
+use crate::ours::lock::{LockAlone, LockContended};
+use crate::ours::payload::{ByteString, Payload};
 use crate::peers::ipc_channel::{Bytes, Typed};
 use crate::peers::lock::{PthreadAlone, PthreadContended, StdAlone, StdContended, Word};
 use crate::peers::passwords::Passwords;
@@ -12,6 +16,7 @@ use crate::peers::socket::Socket;
 use crate::peers::zmq::PushPull;
 use crate::pthread::Robustness;
 use crate::stream::{OneWay, RoundTrip, Transport};
+use std::marker::PhantomData;
 use std::time::Duration;
 
 /// Long enough for a process that waits to have fallen asleep.
@@ -56,21 +61,41 @@ fn one_way(name: &'static str, size: usize) -> Group {
         _ => &[1024],
     };
     let python = |name, function, count| python(name, function, arguments, count);
+    let mut cases = one_way_ours(size);
+    cases.extend([
+        stream(Pipe, size, 600_000),
+        stream(Socket, size, 300_000),
+        stream(PushPull, size, 600_000),
+        stream(Bytes, size, 200_000),
+        stream(Typed, size, 200_000),
+        python("Python Pipe, bytes", "one_way_pipe_bytes", 60_000),
+        python("Python Pipe, objects", "one_way_pipe_objects", 40_000),
+        python("Python Queue", "one_way_queue", 30_000),
+    ]);
     Group {
         name,
         work: "One process sends numbered messages, one per call; another receives and checks each.",
         unit: Unit::MillionPerSecond,
         detail: None,
-        cases: vec![
-            stream(Pipe, size, 600_000),
-            stream(Socket, size, 300_000),
-            stream(PushPull, size, 600_000),
-            stream(Bytes, size, 200_000),
-            stream(Typed, size, 200_000),
-            python("Python Pipe, bytes", "one_way_pipe_bytes", 60_000),
-            python("Python Pipe, objects", "one_way_pipe_objects", 40_000),
-            python("Python Queue", "one_way_queue", 30_000),
-        ],
+        cases,
+    }
+}
+
+fn one_way_ours(size: usize) -> Vec<Box<dyn Case>> {
+    fn both<P: Payload>(size: usize, count: u64) -> Vec<Box<dyn Case>> {
+        vec![
+            stream(Queues::<P>(PhantomData), size, count),
+            stream(Pipes::<P>(PhantomData), size, count),
+        ]
+    }
+    match size {
+        8 => both::<u64>(size, 2_000_000),
+        64 => both::<[u64; 8]>(size, 2_000_000),
+        _ => {
+            let mut cases = both::<ByteString>(size, 600_000);
+            cases.push(stream(Queues::<Vec<u8>>(PhantomData), size, 300_000));
+            cases
+        }
     }
 }
 
@@ -85,6 +110,8 @@ fn round_trip() -> Group {
         unit: Unit::Microseconds,
         detail: Some("p99"),
         cases: vec![
+            echo(Queues::<[u64; 8]>(PhantomData), 100_000, Duration::ZERO),
+            echo(Pipes::<[u64; 8]>(PhantomData), 100_000, Duration::ZERO),
             echo(Pipe, 4_000, Duration::ZERO),
             echo(Socket, 4_000, Duration::ZERO),
             echo(PushPull, 2_000, Duration::ZERO),
@@ -103,6 +130,8 @@ fn round_trip_asleep() -> Group {
         unit: Unit::Microseconds,
         detail: Some("p99"),
         cases: vec![
+            echo(Queues::<[u64; 8]>(PhantomData), 1_000, SILENCE),
+            echo(Pipes::<[u64; 8]>(PhantomData), 1_000, SILENCE),
             echo(Pipe, 1_000, SILENCE),
             echo(Socket, 1_000, SILENCE),
             echo(PushPull, 1_000, SILENCE),
@@ -124,6 +153,7 @@ fn lock_alone() -> Group {
         unit: Unit::Nanoseconds,
         detail: None,
         cases: vec![
+            Box::new(LockAlone),
             Box::new(StdAlone),
             Box::new(PthreadAlone(Robustness::Stalled)),
             Box::new(PthreadAlone(Robustness::Robust)),
@@ -154,6 +184,7 @@ fn lock_contended_thinking() -> Group {
 
 fn contended(pause: Pause, arguments: &'static [u64]) -> Vec<Box<dyn Case>> {
     vec![
+        Box::new(LockContended(pause)),
         Box::new(StdContended(pause)),
         Box::new(PthreadContended(Robustness::Stalled, pause)),
         Box::new(PthreadContended(Robustness::Robust, pause)),
@@ -168,6 +199,8 @@ fn counter() -> Group {
         unit: Unit::MillionPerSecond,
         detail: Some("smaller share"),
         cases: vec![
+            Box::new(Counter(Addition::Atomic)),
+            Box::new(Counter(Addition::Update)),
             Box::new(Word),
             Box::new(PthreadContended(Robustness::Stalled, Pause::None)),
             python("Python Value with its lock", "value_contended", &[], CONTENTION),

@@ -22,7 +22,7 @@ pub(crate) fn length(effort: Effort) -> Duration {
 }
 
 /// How often one process locks alone.
-const ALONE: u64 = 10_000_000;
+pub(crate) const ALONE: u64 = 10_000_000;
 
 /// The C library's mutex, by one process.
 pub(crate) struct PthreadAlone(pub(crate) Robustness);

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::case::{Case, Effort, Sample};
-use crate::machine::{Placement, allow};
+use crate::machine::Placement;
 use brigade_sys::time::now;
 use sha2::{Digest, Sha512};
 use std::iter;
@@ -37,8 +37,7 @@ impl Case for Passwords {
         self.name
     }
 
-    fn measure(&self, placement: Placement, effort: Effort) -> Result<Sample> {
-        allow(&[placement.here, placement.there])?;
+    fn measure(&self, _placement: Placement, effort: Effort) -> Result<Sample> {
         let rounds = effort.repetitions(self.rounds);
         let waiting = Mutex::new(PASSWORDS.to_vec());
         let next = || waiting.lock().ok().and_then(|mut waiting| waiting.pop());

@@ -1,4 +1,7 @@
 //! ZeroMQ: PUSH and PULL over ipc://, one pair for each direction.
+//!
+//! Each process makes its context before it is pinned, so that the library's own thread may run on
+//! both CPUs.
 
 use crate::Result;
 use crate::partner::{Ending, Partner};

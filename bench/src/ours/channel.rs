@@ -1,0 +1,81 @@
+//! Queue and pipe.
+
+use crate::Result;
+use crate::case::Side;
+use crate::ours::payload::Payload;
+use crate::ours::worker::{Worker, exit_code};
+use crate::stream::{Connected, Plan, Receiving, Sending, Transport};
+use brigade::{Connection, Process, Queue, pipe};
+use std::marker::PhantomData;
+use std::process::ExitCode;
+
+/// How many messages a queue holds: as many as ZeroMQ's high-water mark.
+const CAPACITY: usize = 1_000;
+
+/// A queue for each direction.
+pub(crate) struct Queues<P>(pub(crate) PhantomData<P>);
+
+impl<P: Payload> Transport for Queues<P> {
+    const NAME: &'static str = P::QUEUE;
+    const SIDE: Side = Side::Brigade;
+    type Sender = Queue<P>;
+    type Receiver = Queue<P>;
+
+    fn start(&self, plan: Plan) -> Result<Connected<Queue<P>, Queue<P>>> {
+        let there = Queue::bounded(CAPACITY)?;
+        let back = Queue::bounded(CAPACITY)?;
+        let argument = (plan, back.clone(), there.clone());
+        let partner = Worker::new(Process::start(queue_partner::<P>, argument)?);
+        Ok(Connected { sender: there, receiver: back, partner: Box::new(partner) })
+    }
+}
+
+fn queue_partner<P: Payload>((plan, mut out, mut into): (Plan, Queue<P>, Queue<P>)) -> ExitCode {
+    exit_code(plan.carry_out(&mut out, &mut into))
+}
+
+impl<P: Payload> Sending for Queue<P> {
+    fn send(&mut self, message: &[u8]) -> Result<()> {
+        self.put(P::of(message)?).map_err(|error| error.to_string().into())
+    }
+}
+
+impl<P: Payload> Receiving for Queue<P> {
+    fn receive(&mut self, message: &mut Vec<u8>, _size: usize) -> Result<()> {
+        self.get()?.write_to(message);
+        Ok(())
+    }
+}
+
+/// A pipe, which has both directions.
+pub(crate) struct Pipes<P>(pub(crate) PhantomData<P>);
+
+impl<P: Payload> Transport for Pipes<P> {
+    const NAME: &'static str = P::PIPE;
+    const SIDE: Side = Side::Brigade;
+    type Sender = Connection<P>;
+    type Receiver = Connection<P>;
+
+    fn start(&self, plan: Plan) -> Result<Connected<Connection<P>, Connection<P>>> {
+        let (here, there) = pipe()?;
+        let partner = Worker::new(Process::start(pipe_partner::<P>, (plan, there))?);
+        Ok(Connected { sender: here.clone(), receiver: here, partner: Box::new(partner) })
+    }
+}
+
+fn pipe_partner<P: Payload>((plan, there): (Plan, Connection<P>)) -> ExitCode {
+    exit_code(plan.carry_out(&mut there.clone(), &mut there.clone()))
+}
+
+impl<P: Payload> Sending for Connection<P> {
+    fn send(&mut self, message: &[u8]) -> Result<()> {
+        Connection::send(self, P::of(message)?).map_err(|error| error.to_string().into())
+    }
+}
+
+impl<P: Payload> Receiving for Connection<P> {
+    fn receive(&mut self, message: &mut Vec<u8>, _size: usize) -> Result<()> {
+        self.recv()?.write_to(message);
+        Ok(())
+    }
+}
