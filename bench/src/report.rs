@@ -59,7 +59,7 @@ fn table(group: &GroupResult) -> String {
         line.push_str("---:|");
     }
     if best.is_some() {
-        head.push_str(" brigade is better by |");
+        head.push_str(" advantage of brigade |");
         line.push_str("---:|");
     }
     text.push_str(&format!("{head}\n{line}\n"));

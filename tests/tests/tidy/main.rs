@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot read the repository has failed")]
 
 mod floors;
+mod programs;
 mod prose;
 mod repository;
 mod shape;
@@ -115,4 +116,25 @@ fn links_lead_somewhere() {
         .flat_map(|(path, text)| prose::dead_links(path, text, |target| repository.has(target)))
         .collect();
     accept(&complaints);
+}
+
+#[test]
+fn examples_are_listed() {
+    let (repository, list) = (Repository::open(), "examples/README.md");
+    let programs = repository.examples();
+    accept(&programs::unlisted_programs(list, &repository.text(list), &programs));
+}
+
+#[test]
+fn examples_are_built() {
+    let (repository, manifest) = (Repository::open(), "examples/Cargo.toml");
+    let table = repository.text(manifest).parse().unwrap();
+    accept(&programs::unbuilt_programs(manifest, &table, &repository.examples()));
+}
+
+#[test]
+fn the_program_that_is_shown_can_be_run() {
+    let repository = Repository::open();
+    let (text, program) = (repository.text("README.md"), repository.text("examples/tour.rs"));
+    accept(&programs::untrue_program("README.md", &text, &program));
 }

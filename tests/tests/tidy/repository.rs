@@ -42,6 +42,20 @@ impl Repository {
         self.read(".md")
     }
 
+    /// The programs that `cargo run --example NAME` knows.
+    pub(crate) fn examples(&self) -> Vec<&str> {
+        let names = self.files.iter().filter_map(|path| {
+            let name = path.strip_prefix("examples/")?.strip_suffix(".rs")?;
+            name.strip_suffix("/main").or(Some(name)).filter(|name| !name.contains('/'))
+        });
+        names.filter(|name| *name != "lib").collect()
+    }
+
+    /// The text of one file.
+    pub(crate) fn text(&self, path: &str) -> String {
+        fs::read_to_string(self.root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
     /// Whether a file or folder with this path, relative to the root, is there.
     pub(crate) fn has(&self, path: &Path) -> bool {
         self.root.join(path).exists()
@@ -49,9 +63,7 @@ impl Repository {
 
     fn read(&self, ending: &str) -> Vec<(String, String)> {
         let paths = self.files.iter().filter(|path| path.ends_with(ending));
-        paths
-            .map(|path| (path.clone(), fs::read_to_string(self.root.join(path)).unwrap()))
-            .collect()
+        paths.map(|path| (path.clone(), self.text(path))).collect()
     }
 }
 
