@@ -259,7 +259,8 @@ pub(crate) fn catch<R>(work: impl FnOnce() -> Result<R, CallError>) -> Result<R,
     })
 }
 
-fn message_of(panic: &(dyn Any + Send)) -> String {
+/// What a panic said, as far as it is a text.
+pub fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "with a value that is not a text".to_owned())
