@@ -9,6 +9,7 @@
 //! | for | use |
 //! |---|---|
 //! | functions in processes of their own | [`Process`], [`main`](macro@main) or [`init`] |
+//! | functions in a pool of processes, and their results | [`ProcessPool`], [`Future`], [`as_completed`] |
 //! | their family | [`parent_process`], [`active_children`], [`current_process`] |
 //! | values that processes share | [`Value`], [`Array`], [`List`], [`ShareableList`], [`SharedMemory`] |
 //! | taking turns | [`Lock`], [`Semaphore`], [`Event`] |
@@ -69,6 +70,11 @@ mod waiting;
 
 pub use brigade_codec as codec;
 pub use brigade_macros::main;
+pub use brigade_pool as pool;
+pub use brigade_pool::{
+    Future, MapPolicy, Pending, ProcessPool, ProcessPoolBuilder, TaskError, Until, as_completed,
+    wait_futures,
+};
 pub use brigade_process::{
     CurrentProcess, ExitStatus, ParentProcess, Process, ProcessBuilder, StartError, StartMethod,
     StillRunning, active_children, call, cpu_count, current_process, fork_server, init,
