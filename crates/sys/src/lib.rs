@@ -8,6 +8,7 @@
 //! paragraph.
 #![deny(unsafe_code)]
 
+pub mod activation;
 pub mod affinity;
 pub mod bell;
 pub mod descriptor;

@@ -166,16 +166,14 @@ impl Program {
         let failed = self.with_slot(process, means, |slot, edition, desk| {
             slot.exited(process, end, edition, desk)
         });
-        self.after_end(process, means);
-        failed.flatten()
+        self.after_end(process, failed.flatten(), means)
     }
 
     /// Returns the process if it was given up because it was not ready in time.
     pub(super) fn expired(&mut self, process: Process, means: &mut Means<'_>) -> Option<Process> {
         let failed = self
             .with_slot(process, means, |slot, edition, desk| slot.expired(process, edition, desk));
-        self.after_end(process, means);
-        failed.flatten()
+        self.after_end(process, failed.flatten(), means)
     }
 
     /// Whether it is the main program, and its process has finished.
@@ -184,16 +182,29 @@ impl Program {
             && self.slots.iter().any(|slot| matches!(slot.phase, Phase::Finished(_)))
     }
 
-    fn after_end(&mut self, process: Process, means: &mut Means<'_>) {
-        // A place that could not go back keeps what serves in it, but starts the old edition next.
-        if self.rollout.is_some_and(|rollout| rollout.direction == Direction::Back) {
-            let next = self.edition.generation;
-            if let Some(slot) = self.slots.get_mut(process.slot as usize) {
-                slot.next = next;
+    fn after_end(
+        &mut self,
+        process: Process,
+        failed: Option<Process>,
+        means: &mut Means<'_>,
+    ) -> Option<Process> {
+        match self.rollout {
+            // The layer above turns it back: no other place has its turn before.
+            Some(Rollout { edition, direction: Direction::Forward, .. })
+                if failed.is_some_and(|failed| failed.generation == edition.generation) => {}
+            // A place that could not go back keeps what serves in it, but starts the old edition
+            // next.
+            Some(Rollout { direction: Direction::Back, .. }) => {
+                let next = self.edition.generation;
+                if let Some(slot) = self.slots.get_mut(process.slot as usize) {
+                    slot.next = next;
+                }
+                self.advance(means);
             }
+            _ => self.advance(means),
         }
-        self.advance(means);
         self.trim();
+        failed
     }
 
     /// The edition that the program is on its way to.

@@ -272,6 +272,13 @@ fn check(
         "something was started although everything stops",
         !before.fleet.stopping || processes(actions).is_empty(),
     )?;
+    if let Reload::Rolling { generation, .. } = before.fleet.reload
+        && !matches!(after.fleet.reload, Reload::Rolling { .. })
+    {
+        let of_it = |it: &Process| it.generation == generation;
+        let started = processes(actions).iter().any(of_it);
+        said("a reload that is over started one more process", !started)?;
+    }
     for slot in slots(&after.fleet) {
         if let Some(new) = slot.phase.starting() {
             let timer = after.armed.get(&new) == Some(&Timer::Startup);

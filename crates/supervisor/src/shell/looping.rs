@@ -133,6 +133,7 @@ impl Shell {
     }
 
     fn leave(mut self, poller: &Poller) -> u8 {
+        self.sweep();
         self.answer_the_last(poller);
         self.server.flush(FAREWELL);
         self.log("everything has stopped");

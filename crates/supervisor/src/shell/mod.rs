@@ -18,6 +18,7 @@ mod reload;
 mod report;
 mod signals;
 mod start;
+mod sweep;
 mod timers;
 
 pub use signals::SIGNAL_TABLE;

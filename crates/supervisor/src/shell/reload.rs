@@ -8,7 +8,7 @@ use super::looping::Shell;
 use super::orders::Goal;
 use crate::config::{Config, Diagnostic, ReloadScope};
 use crate::handover::Prepared;
-use crate::machine::{Change, Event, Generation, Phase, Process, Reload};
+use crate::machine::{Change, Event, Generation, Phase, Process};
 use crate::plan::{Step, plan};
 use crate::poller::Poller;
 use crate::status::{Failure, Reply, Verdict};
@@ -20,8 +20,17 @@ pub(super) struct Exchange {
     asked: Vec<Option<ReloadScope>>,
     /// The configuration that is being rolled out.
     coming: Option<Config>,
+    /// The generation of the last reload or restart that began.
+    generation: Generation,
     /// The processes that failed in it.
     failures: Vec<Failure>,
+}
+
+impl Exchange {
+    fn begin(&mut self, generation: Generation) {
+        self.generation = generation;
+        self.failures.clear();
+    }
 }
 
 impl Shell {
@@ -90,7 +99,7 @@ impl Shell {
         }
         self.log(&format!("reload {generation} touches {} programs", changes.len()));
         self.exchange.coming = Some(config);
-        self.exchange.failures.clear();
+        self.exchange.begin(generation);
         self.answer_begun(generation, poller);
         self.queue.push_back(Event::Reload(generation, changes));
     }
@@ -101,7 +110,7 @@ impl Shell {
         let Some(program) = config.program(name) else { return };
         let generation = self.fleet.next_generation();
         let (id, edition) = self.catalog.enter(&config, program, generation);
-        self.exchange.failures.clear();
+        self.exchange.begin(generation);
         self.happen(Event::Reload(generation, vec![Change::Roll(id, edition)]), poller);
     }
 
@@ -115,6 +124,8 @@ impl Shell {
         let mut reply = Reply::new(Verdict::Ok, format!("generation {generation} serves"));
         self.log(&reply.message);
         reply.generation = Some(generation.0);
+        // What fails from here on is a failure of what holds, and of no reload.
+        self.exchange.begin(Generation::default());
         self.answer_goal(&Goal::Exchange, &reply, poller);
     }
 
@@ -161,13 +172,7 @@ impl Shell {
         if failure.pid.is_some() || failure.reason.starts_with("could not") {
             self.log(&format!("{} {}", self.title(process), failure.reason));
         }
-        let reloading = match self.fleet.reload {
-            Reload::Rolling { generation, .. } | Reload::Returning { generation, .. } => {
-                generation == process.generation
-            }
-            Reload::Idle | Reload::Reading => false,
-        };
-        if reloading {
+        if process.generation == self.exchange.generation {
             self.exchange.failures.push(failure.clone());
         }
         self.tickets.note_failure(process.program, &failure);

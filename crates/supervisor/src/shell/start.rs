@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use brigade_sys::Error;
-use brigade_sys::signals::SignalDescriptor;
+use brigade_sys::signals::{Signal, SignalDescriptor, restore_default};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -110,6 +110,8 @@ impl Supervisor {
             move |source: std::io::Error| Error::new(operation, object, source)
         };
         let signals = SignalDescriptor::open(HANDLED)?;
+        // Whoever started us may ignore it, and then the kernel would reap in our place.
+        restore_default(Signal::CHLD)?;
         let config = self.source.load()?;
         let mut poller = Poller::new().map_err(failed("create", "a poller"))?;
         let control = self.control.clone().or_else(|| config.supervisor.control.clone());
