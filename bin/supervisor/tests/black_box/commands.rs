@@ -1,5 +1,6 @@
 //! `brigadectl`: what it prints and how it exits.
 
+use brigade_supervisor::status::ProgramState;
 use brigade_sys::signals::Signal;
 
 use crate::harness::{Daemon, program};
@@ -36,6 +37,7 @@ fn check(daemon: &Daemon, arguments: &[&str], code: i32, words: &[&str]) {
 fn every_verb_does_what_it_says_and_exits_accordingly() {
     let daemon = Daemon::start(CONFIG);
     daemon.wait_ready("web", 2);
+    daemon.wait_for("bad", |bad| bad.state == ProgramState::Failed);
     check(&daemon, &["status"], 0, &["● web: running, 2 of 2 ready", "× bad: failed"]);
     check(&daemon, &["status", "web"], 0, &["0 up, process"]);
     check(&daemon, &["status", "bad"], 3, &["bad does not run: failed"]);
