@@ -10,7 +10,7 @@ use crate::error::{StartError, Trouble};
 use crate::letter::{Letter, Tie};
 use crate::method::StartMethod;
 use crate::process::Process;
-use crate::{entry, fork, fork_server, spawn};
+use crate::{entry, fork, fork_server, inheritance, spawn};
 
 /// A process before it is started.
 ///
@@ -108,8 +108,11 @@ where
     let (parcel, cargo) = transit::collect(|| encode_parcel(&argument));
     let parcel = parcel?;
     letter.descriptors = parcel.descriptors.len();
+    // From here on the shared objects in the argument are held in the child's name. If it is not
+    // started, or dies before it has read them, nobody waits for it.
+    let birth = inheritance::prepare_birth(cargo)?;
+    letter.seats = birth.seats().to_vec();
     let process = start(&letter, parcel)?;
-    // From here on the shared objects in the argument are the child's to take over.
-    cargo.sent();
+    birth.born(process.pid().unsigned_abs());
     Ok(process)
 }

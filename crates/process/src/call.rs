@@ -55,6 +55,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::inheritance::receive;
+
 /// A function of this program, as a small value that other processes of the program understand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Task {
@@ -104,6 +106,7 @@ type Trampoline = fn(Input<'_>) -> Result<Parcel, CallError>;
 enum Input<'a> {
     Bytes(&'a [u8]),
     Parcel(Parcel),
+    Letter(Parcel),
 }
 
 impl Task {
@@ -156,6 +159,11 @@ impl Task {
     /// As [`call`](Self::call).
     pub fn call_parcel(&self, argument: Parcel) -> Result<Parcel, CallError> {
         self.resolve()?(Input::Parcel(argument))
+    }
+
+    /// As [`call_parcel`](Self::call_parcel), with an argument that this process's parent gave it.
+    pub(crate) fn call_letter(&self, argument: Parcel) -> Result<Parcel, CallError> {
+        self.resolve()?(Input::Letter(argument))
     }
 
     fn of_trampoline(trampoline: Trampoline) -> Result<Self, TaskError> {
@@ -231,6 +239,10 @@ impl Input<'_> {
             }
             Self::Parcel(parcel) => {
                 let result = work(decode_parcel(parcel).map_err(CallError::Argument)?)?;
+                encode_parcel(&result).map_err(CallError::Result)
+            }
+            Self::Letter(parcel) => {
+                let result = work(receive(parcel).map_err(CallError::Argument)?)?;
                 encode_parcel(&result).map_err(CallError::Result)
             }
         }

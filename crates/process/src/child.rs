@@ -40,7 +40,7 @@ pub(crate) fn settle(letter: &Letter, parent: OwnedFd, line: Option<OwnedFd>) {
 /// Runs the letter's task and returns the exit code.
 pub(crate) fn run_task(letter: &Letter, argument: Parcel) -> i32 {
     let Some(task) = letter.task else { give_up("the letter names no task") };
-    let code = task.call_parcel(argument).map(|result| decode::<i32>(&result.bytes));
+    let code = task.call_letter(argument).map(|result| decode::<i32>(&result.bytes));
     match code {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => give_up(&error.to_string()),

@@ -159,6 +159,10 @@ fn enter(role: Role) -> ! {
 fn enter_child() -> ! {
     let (letter, bytes) = Letter::read(inherited(LETTER))
         .unwrap_or_else(|error| give_up(&format!("cannot read its letter: {error}")));
+    // Before the memory, so that it is entered under the child's own entry.
+    if let Err(error) = inheritance::take_seats(&letter.seats) {
+        give_up(&error.to_string());
+    }
     take_memory();
     let line = (letter.tie == Tie::DiesWithParent).then(|| inherited(LINE));
     let descriptors = (ARGUMENT..).take(letter.descriptors).map(inherited).collect();

@@ -44,8 +44,6 @@ pub(crate) const REQUEST: usize = 8;
 /// The bytes of an answer: the request's number, and a pid or a negative error number.
 pub(crate) const ANSWER: usize = 12;
 
-/// The result of a request that failed for want of a place in the shared memory.
-pub(crate) const NO_SHARED_MEMORY: i32 = 0;
 /// The result of a request that failed without an error number.
 pub(crate) const UNKNOWN: i32 = i32::MIN;
 
@@ -253,10 +251,7 @@ impl Server {
             }
             return match (answer.result, pidfd) {
                 (pid @ 1.., Some(pidfd)) => Ok(Child { pid, pidfd }),
-                (1.., None) => Err(Refusal::Gone),
-                (NO_SHARED_MEMORY, _) => Err(Refusal::Unable(
-                    "cannot hand on the program's shared memory: too many processes use it",
-                )),
+                (0.., _) => Err(Refusal::Gone),
                 (UNKNOWN, _) => Err(Refusal::Unable("cannot make a copy of itself")),
                 (errno, _) => Err(Refusal::Failed(io::Error::from_raw_os_error(-errno))),
             };

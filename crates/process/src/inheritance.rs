@@ -2,8 +2,11 @@
 
 use std::os::fd::OwnedFd;
 
-use brigade_shm::arena::{self, Fork};
+use brigade_codec::{DecodeError, Parcel, decode_parcel};
+use brigade_shm::arena::{self, Birth, Fork, Seat};
+use brigade_shm::transit::Cargo;
 use brigade_shm::{Arena, Error};
+use serde::de::DeserializeOwned;
 
 use crate::error::Trouble;
 
@@ -14,9 +17,24 @@ pub(crate) fn descriptor() -> Result<OwnedFd, Trouble> {
     Ok(descriptor.map_err(failed)?)
 }
 
+/// Prepares for a child that starts afresh and is given what `cargo` carries.
+pub(crate) fn prepare_birth(cargo: Cargo) -> Result<Birth, Error> {
+    arena::expect_child(cargo)
+}
+
 /// Makes the memory that the parent handed over this program's.
 pub(crate) fn adopt(descriptor: OwnedFd) -> Result<(), Error> {
     arena::adopt(descriptor)
+}
+
+/// Takes this process's entries, with all that its parent holds in its name.
+pub(crate) fn take_seats(seats: &[Seat]) -> Result<(), Error> {
+    arena::take_seats(seats.to_vec())
+}
+
+/// Decodes what the parent gave to this process.
+pub(crate) fn receive<T: DeserializeOwned>(parcel: Parcel) -> Result<T, DecodeError> {
+    arena::inherit(|| decode_parcel(parcel))
 }
 
 /// Prepares for a copy of this process, which will hold all that this process holds.

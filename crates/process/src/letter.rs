@@ -16,6 +16,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 
 use brigade_codec::{decode, encode};
+use brigade_shm::arena::Seat;
 use brigade_sys::memory;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,8 @@ pub(crate) struct Letter {
     pub(crate) task: Option<Task>,
     /// How many descriptors the argument holds.
     pub(crate) descriptors: usize,
+    /// The child's entries in the memory that it shares, with all that the argument holds of it.
+    pub(crate) seats: Vec<Seat>,
 }
 
 impl Letter {
@@ -62,6 +65,7 @@ impl Letter {
             tie,
             task: None,
             descriptors: 0,
+            seats: Vec::new(),
         }
     }
 

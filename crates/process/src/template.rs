@@ -27,7 +27,7 @@ use brigade_sys::wait::wait;
 
 use crate::child::{self, give_up};
 use crate::current::own_pid;
-use crate::fork_server::{ANSWER, Answer, NAME, NO_SHARED_MEMORY, REQUEST, UNKNOWN};
+use crate::fork_server::{ANSWER, Answer, NAME, REQUEST, UNKNOWN};
 use crate::inheritance;
 use crate::letter::{Letter, Tie};
 
@@ -74,7 +74,6 @@ enum Side {
 
 /// Makes a copy, and says so to the owner on both sides. An error is what to answer.
 fn copy(number: u64, socket: &OwnedFd) -> Result<Side, i32> {
-    let shared = inheritance::prepare_fork().map_err(|_| NO_SHARED_MEMORY)?;
     // A signal that reaches the copy before it has its own dispositions waits for them: one that is
     // blocked is kept, even if it is ignored.
     let mask = signals::set_mask(Signals::ALL).map_err(|_| UNKNOWN)?;
@@ -87,14 +86,10 @@ fn copy(number: u64, socket: &OwnedFd) -> Result<Side, i32> {
         Err(ForkError::System(error)) => Err(error.raw_os_error().map_or(UNKNOWN, |errno| -errno)),
         Err(_) => Err(UNKNOWN),
         Ok(Forked::Parent(child)) => {
-            shared.in_parent(child.pid.unsigned_abs());
             answer(socket, Answer { number, result: child.pid }, Some(child.pidfd.as_fd()));
             Ok(Side::Template)
         }
         Ok(Forked::Child) => {
-            if let Err(error) = shared.in_child() {
-                give_up(&error.to_string());
-            }
             match pidfd::open_self() {
                 Ok(own) => {
                     answer(socket, Answer { number, result: own_pid() }, Some(own.as_fd()));
@@ -121,6 +116,9 @@ fn run(descriptors: Vec<OwnedFd>, owner: OwnedFd) -> ! {
     let mut next = || descriptors.next().unwrap_or_else(|| give_up("a descriptor is missing"));
     let (letter, bytes) = Letter::read(next())
         .unwrap_or_else(|error| give_up(&format!("cannot read its letter: {error}")));
+    if let Err(error) = inheritance::take_seats(&letter.seats) {
+        give_up(&error.to_string());
+    }
     if let Err(error) = replace_stdout(next()).and_then(|()| replace_stderr(next())) {
         give_up(&error.to_string());
     }

@@ -8,12 +8,14 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use brigade_codec::Descriptor;
 use brigade_process::{ExitStatus, Process, StartMethod, parent_process};
-use brigade_shm::Event;
+use brigade_shm::{Event, Producer, Queue};
 use brigade_sys::pidfd;
 use brigade_sys::time::Deadline;
 use brigade_sys::wait::wait;
 
-use scenario::{LONG, each_method, hear, nothing, pipe, say, wait_for_ever, with};
+use scenario::{
+    LONG, each_method, each_method_alone, hear, nothing, pipe, say, wait_for_ever, with,
+};
 
 brigade_process::test_binary!();
 
@@ -138,5 +140,77 @@ fn a_child_killed_while_it_settles_leaves_its_parent_unharmed() {
         let last = with(method).start(|go: Event| assert!(go.is_set()), go).unwrap();
         assert_eq!(last.join(), ExitStatus::Code(0));
         with(method).start(nothing, ()).unwrap().join();
+    });
+}
+
+#[derive(serde::Serialize)]
+struct Unreadable;
+
+impl<'de> serde::Deserialize<'de> for Unreadable {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom("illegible, as it is meant to be"))
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_child_that_ended_before_it_read_its_argument() {
+    each_method(|method| {
+        if method == StartMethod::Fork {
+            // It has its argument from the start.
+            return;
+        }
+        let queue = Queue::<u32>::bounded(4).unwrap();
+        let producer = queue.producer().unwrap();
+        let run = |_: (Unreadable, Producer<u32>)| ();
+        let process = with(method).start(run, (Unreadable, producer)).unwrap();
+        assert!(queue.iter().next().is_none(), "its producer has gone");
+        assert_eq!(process.join(), ExitStatus::Code(70));
+    });
+}
+
+#[test]
+fn a_producer_killed_at_any_moment_of_its_start_is_noticed_and_leaves_nothing() {
+    let name = "a_producer_killed_at_any_moment_of_its_start_is_noticed_and_leaves_nothing";
+    each_method_alone(name, |method| {
+        let arena = brigade_shm::Arena::program().unwrap();
+        let turn = |pause: u32| {
+            let queue = Queue::<u32>::bounded(4).unwrap();
+            let run = |producer: Producer<u32>| {
+                producer.put(1).unwrap();
+                wait_for_ever(());
+            };
+            let process = with(method).start(run, queue.producer().unwrap()).unwrap();
+            for _ in 0..pause {
+                std::hint::spin_loop();
+            }
+            process.kill().unwrap();
+            let values: Vec<_> = queue.iter().collect();
+            assert!(values.is_empty() || values == [1], "{values:?}");
+            process.join();
+        };
+        turn(0);
+        arena.bury_the_dead();
+        let before = arena.used().unwrap();
+        for pause in 0..60 {
+            turn(pause * 1000);
+        }
+        arena.bury_the_dead();
+        assert_eq!(arena.used().unwrap(), before);
+    });
+}
+
+#[test]
+fn a_grandchild_uses_a_queue_of_its_grandparent() {
+    each_method(|method| {
+        let queue = Queue::<u32>::bounded(4).unwrap();
+        let producer = queue.producer().unwrap();
+        let run = |(method, producer): (StartMethod, Producer<u32>)| {
+            let run = |producer: Producer<u32>| (0..100).for_each(|n| producer.put(n).unwrap());
+            let child = with(method).start(run, producer).unwrap();
+            assert_eq!(child.join(), ExitStatus::Code(0));
+        };
+        let process = with(method).start(run, (method, producer)).unwrap();
+        assert_eq!(queue.iter().collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
+        assert_eq!(process.join(), ExitStatus::Code(0));
     });
 }

@@ -15,7 +15,8 @@ use brigade_shm::Event;
 use brigade_sys::signals::{self, Signal, Signals};
 
 use scenario::{
-    LONG, ask, descriptors_of, each_method, nothing, open_descriptors, own_status, with,
+    LONG, ask, descriptors_of, each_method, each_method_alone, nothing, open_descriptors,
+    own_status, with,
 };
 
 brigade_process::test_binary!();
@@ -144,7 +145,8 @@ fn a_hundred_processes_and_refusals_leave_nothing() {
 
 #[test]
 fn objects_created_and_handed_to_processes_leave_memory_flat() {
-    each_method(|method| {
+    let name = "objects_created_and_handed_to_processes_leave_memory_flat";
+    each_method_alone(name, |method| {
         let arena = brigade_shm::Arena::program().unwrap();
         let turn = || {
             let event = Event::new().unwrap();

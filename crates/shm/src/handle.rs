@@ -184,6 +184,6 @@ impl Handle {
         let offset = usize::try_from(travelling.offset)
             .map_err(|_| Error::Corrupt("a handle points outside its arena"))?;
         let place = Place { offset, generation: travelling.generation };
-        Self::adopt(arena, place, (kind, shape), Arrival::Message)
+        Self::adopt(arena, place, (kind, shape), transit::arrival())
     }
 }

@@ -1,10 +1,10 @@
 //! The handles that a message being written carries, so that they can be taken back if the message
 //! is never sent.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::arena::Arena;
-use crate::arena::heap::{self, Place};
+use crate::arena::heap::{self, Arrival, Place};
 
 thread_local! {
     /// One list for each [`collect`] under way in this thread, the innermost last.
@@ -19,6 +19,10 @@ pub struct Cargo {
 }
 
 impl Cargo {
+    pub(crate) fn objects(&self) -> &[(&'static Arena, Place)] {
+        &self.objects
+    }
+
     /// Says that the message is on its way: whoever reads it takes the objects over.
     pub fn sent(mut self) {
         self.objects.clear();
@@ -60,6 +64,31 @@ pub fn collect<R>(write: impl FnOnce() -> R) -> (R, Cargo) {
     let result = write();
     std::mem::forget(ending);
     (result, Ending::cargo())
+}
+
+thread_local! {
+    /// Whether this thread reads what its parent holds in its process's name, and no message.
+    static INHERITS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `read`: the handles that it reads are held in this process's name already.
+pub(crate) fn inherit<R>(read: impl FnOnce() -> R) -> R {
+    /// Ends the inheritance also when `read` panics.
+    struct Ending(bool);
+
+    impl Drop for Ending {
+        fn drop(&mut self) {
+            INHERITS.set(self.0);
+        }
+    }
+
+    let _ending = Ending(INHERITS.replace(true));
+    read()
+}
+
+/// How the handles that this thread reads come to it.
+pub(crate) fn arrival() -> Arrival {
+    if INHERITS.get() { Arrival::Inheritance } else { Arrival::Message }
 }
 
 /// Notes that the message being written carries a handle of `place`.

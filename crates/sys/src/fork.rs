@@ -174,7 +174,22 @@ impl RobustList {
         if result == 0 { Ok(list) } else { Err(io::Error::last_os_error()) }
     }
 
+    /// Registers the head in the copy, empty: what the original holds is not the copy's, and lies
+    /// in memory that both may share.
     fn register(&self) -> io::Result<()> {
+        let head: *mut *mut libc::c_void = self.head.cast();
+        for (place, value) in [
+            // The address of the last link, which the C library keeps before the head.
+            (head.wrapping_sub(1), self.head),
+            // The first link: the head itself.
+            (head, self.head),
+            // The link that is being changed, behind the offset of the words: none.
+            (head.wrapping_add(2), ptr::null_mut()),
+        ] {
+            // SAFETY: three fields that the C library keeps for this thread alone, in memory of
+            // the copy's own; it writes the same ones after a fork that it makes itself.
+            unsafe { place.write_volatile(value) };
+        }
         // SAFETY: the head that the C library keeps for the life of this thread, at the same
         // address in the copy.
         let result = unsafe { libc::syscall(libc::SYS_set_robust_list, self.head, self.length) };

@@ -36,6 +36,26 @@ where
     }
 }
 
+/// As [`each_method`], in a program of its own: the tests of one program share its memory, and in
+/// this one it is counted.
+pub(crate) fn each_method_alone<F>(test: &str, scenario: F)
+where
+    F: Fn(StartMethod) + Copy + Send + 'static,
+{
+    const MARK: &str = "BRIGADE_TEST_ALONE";
+    if std::env::var_os(MARK).is_some() {
+        return each_method(scenario);
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--test-threads=1"])
+        .env(MARK, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{complaint}");
+}
+
 fn observe(scenario: impl Fn(StartMethod), method: StartMethod) {
     // What a process opens once and keeps is opened before the count.
     let first = with(method).start(nothing, ()).unwrap();

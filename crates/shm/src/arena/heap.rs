@@ -172,6 +172,8 @@ pub(crate) enum Arrival {
     Message,
     /// It is a part of an object that this process holds.
     Part,
+    /// The parent held it in this process's name.
+    Inheritance,
 }
 
 /// Adds the process in `slot` to the holders of an object that arrived.

@@ -13,7 +13,9 @@
 //! * `census`: which processes are attached, and which of them are dead.
 //! * `heap`: the blocks that objects live in, and who holds them.
 //! * [`Fork`]: how a bare fork hands the parent's objects to the child.
+//! * [`Birth`]: how a child that starts afresh is given objects.
 
+mod birth;
 pub(crate) mod block;
 pub(crate) mod census;
 mod fork;
@@ -21,6 +23,7 @@ pub(crate) mod heap;
 mod layout;
 mod program;
 
+pub use birth::{Birth, Seat, expect_child, inherit, take_seats};
 pub use fork::{Fork, fork_begin};
 pub(crate) use layout::MAX_PROCESSES;
 #[cfg(test)]

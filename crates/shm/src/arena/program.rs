@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use brigade_sys::memory::{self, Mapping};
 use brigade_sys::thread::{check_robust_list, fork_generation};
 
+use super::birth::Seat;
 use super::census::{self, Tag};
 use super::layout::{Census, HEAP_START, Header, MAGIC, MAX_PROCESSES, VERSION};
 use crate::error::Error;
@@ -157,7 +158,11 @@ impl Arena {
         if let Some(tag) = self.cached_tag() {
             return Ok(tag);
         }
-        let tag = census::register(self)?;
+        let tag = match take_expectation(self.id) {
+            None => census::register(self)?,
+            Some(seat) if census::take_expected(self, seat.tag()) => seat.tag(),
+            Some(_) => return Err(Error::Gone { kind: "parent process" }),
+        };
         self.set_tag(tag);
         Ok(tag)
     }
@@ -220,6 +225,27 @@ pub fn adopt(file: OwnedFd) -> Result<(), Error> {
     }
     arenas.push(Arena::open(Mapping::new(file, RESERVE)?)?);
     Ok(())
+}
+
+/// The entries that wait for this process, with the fork generation of the process they wait for.
+static EXPECTATIONS: Mutex<Vec<(u32, Seat)>> = Mutex::new(Vec::new());
+
+fn expectations() -> MutexGuard<'static, Vec<(u32, Seat)>> {
+    EXPECTATIONS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Notes entries that wait for this process.
+pub(super) fn expect(seats: Vec<Seat>) {
+    let generation = fork_generation();
+    *expectations() = seats.into_iter().map(|seat| (generation, seat)).collect();
+}
+
+fn take_expectation(arena: u128) -> Option<Seat> {
+    let mut expectations = expectations();
+    let place = expectations.iter().position(|(_, seat)| seat.arena == arena)?;
+    let (generation, seat) = expectations.swap_remove(place);
+    // A copy of the process is not the one that is waited for.
+    (generation == fork_generation()).then_some(seat)
 }
 
 /// The arena with `id`, if this process has it mapped.
