@@ -7,6 +7,7 @@ use crate::ours::channel::{Pipes, Queues};
 use crate::ours::counter::{Addition, Counter};
 use crate::ours::lock::{LockAlone, LockContended};
 use crate::ours::payload::{ByteString, Payload};
+use crate::ours::pool::{PoolPasswords, Request, Tasks};
 use crate::peers::ipc_channel::{Bytes, Typed};
 use crate::peers::lock::{PthreadAlone, PthreadContended, StdAlone, StdContended, Word};
 use crate::peers::passwords::Passwords;
@@ -216,6 +217,7 @@ fn pool_submit() -> Group {
         unit: Unit::MillionPerSecond,
         detail: None,
         cases: vec![
+            Box::new(Tasks { request: Request::OneByOne, count: 100_000 }),
             python("Python Pool", "pool_submit", &[2], 10_000),
             python("Python ProcessPoolExecutor", "executor_submit", &[2], 4_000),
         ],
@@ -229,6 +231,7 @@ fn pool_map() -> Group {
         unit: Unit::MillionPerSecond,
         detail: None,
         cases: vec![
+            Box::new(Tasks { request: Request::Map, count: 2_000_000 }),
             python("Python Pool", "pool_map", &[2, 1000], 1_000_000),
             python("Python ProcessPoolExecutor", "executor_map", &[2, 1000], 500_000),
         ],
@@ -242,6 +245,7 @@ fn pool_round_trip() -> Group {
         unit: Unit::Microseconds,
         detail: Some("p99"),
         cases: vec![
+            Box::new(Tasks { request: Request::RoundTrip, count: 5_000 }),
             python("Python Pool", "pool_round_trip", &[2], 2_000),
             python("Python ProcessPoolExecutor", "executor_round_trip", &[2], 2_000),
         ],
@@ -256,6 +260,7 @@ fn passwords() -> Group {
         unit: Unit::Seconds,
         detail: None,
         cases: vec![
+            Box::new(PoolPasswords { rounds: ROUNDS }),
             Box::new(Passwords { name: "one thread", threads: 1, rounds: ROUNDS }),
             Box::new(Passwords { name: "three threads", threads: 3, rounds: ROUNDS }),
             python("Python ProcessPoolExecutor(3)", "sha512", &[3], ROUNDS),

@@ -4,4 +4,5 @@ pub(crate) mod channel;
 pub(crate) mod counter;
 pub(crate) mod lock;
 pub(crate) mod payload;
+pub(crate) mod pool;
 pub(crate) mod worker;
