@@ -236,6 +236,15 @@ pub struct LockGuard<'a, T: Plain> {
 // SAFETY: a shared guard gives only shared access to the value, which is `Sync`.
 unsafe impl<T: Plain> Sync for LockGuard<'_, T> {}
 
+impl<T: Plain> LockGuard<'_, T> {
+    /// Releases the lock as if this thread had died with it: the next holder gets [`OwnerDied`].
+    ///
+    /// For whoever holds the lock on behalf of a process that cannot, when that process dies.
+    pub fn abandon(self) {
+        self.lock.shared.state.store(RECOVERING, Relaxed);
+    }
+}
+
 impl<T: Plain> Deref for LockGuard<'_, T> {
     type Target = T;
 

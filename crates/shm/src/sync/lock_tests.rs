@@ -74,3 +74,14 @@ fn a_lock_that_is_serialized_is_the_same_lock_when_it_arrives() {
     let bytes = brigade_codec::encode(&lock).unwrap();
     assert!(brigade_codec::decode::<Lock<u32>>(&bytes).is_err(), "another type");
 }
+
+#[test]
+fn an_abandoned_lock_tells_the_next_holder() {
+    let lock = Lock::new(()).unwrap();
+    lock.lock().unwrap().abandon();
+    let died = lock.try_lock().unwrap_err();
+    assert!(matches!(died, TryLockError::OwnerDied(_)), "{died:?}");
+    drop(died);
+    drop(lock.lock().unwrap_err().recover());
+    assert!(lock.try_lock().is_ok());
+}
