@@ -23,8 +23,8 @@ use crate::{clerk, warden};
 /// How many tasks a worker holds, with the one it runs: enough that it need not wait for the next.
 const WINDOW: usize = 32;
 
-/// How many starts in a row may fail before the pool breaks.
-const FAILED_STARTS: u32 = 4;
+/// How many starts in a row may fail, if nothing else is said.
+const FAILED_STARTS: u32 = 8;
 
 /// How many reports, and how many bytes of them, wait for the clerk before workers do.
 const REPORTS: usize = 1 << 10;
@@ -59,6 +59,7 @@ pub struct ProcessPoolBuilder {
     initializer: Option<(Result<Task, FunctionError>, Packer)>,
     max_tasks_per_worker: Option<u64>,
     retries: u32,
+    max_failed_starts: u32,
 }
 
 impl fmt::Debug for ProcessPoolBuilder {
@@ -82,6 +83,7 @@ impl ProcessPoolBuilder {
             initializer: None,
             max_tasks_per_worker: None,
             retries: 0,
+            max_failed_starts: FAILED_STARTS,
         }
     }
 
@@ -140,6 +142,16 @@ impl ProcessPoolBuilder {
         self
     }
 
+    /// Breaks the pool after `count` starts in a row that failed, when no worker is left. The
+    /// default is 8.
+    ///
+    /// A start has failed when the worker could not be started, or died before its initializer had
+    /// run. The first is repeated at once, the next ones after 10 ms, 20 ms, and so on up to a second.
+    pub fn max_failed_starts(mut self, count: u32) -> Self {
+        self.max_failed_starts = count;
+        self
+    }
+
     /// Starts the workers. Returns as soon as they exist; does not wait for their initializers.
     ///
     /// # Errors
@@ -183,6 +195,9 @@ impl ProcessPoolBuilder {
         if self.max_tasks_per_worker == Some(0) {
             return Err(BuildError::Zero("max_tasks_per_worker"));
         }
+        if self.max_failed_starts == 0 {
+            return Err(BuildError::Zero("max_failed_starts"));
+        }
         if self.method == StartMethod::Fork {
             return Err(BuildError::Fork);
         }
@@ -191,7 +206,7 @@ impl ProcessPoolBuilder {
             window: WINDOW,
             tasks_per_worker: self.max_tasks_per_worker,
             retries: self.retries,
-            failed_starts: FAILED_STARTS,
+            failed_starts: self.max_failed_starts,
         })
     }
 }
