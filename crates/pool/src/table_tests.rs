@@ -26,6 +26,8 @@ struct World {
     /// How many more workers may die without having been told to.
     deaths: u32,
     is_over: bool,
+    /// What the worker that is being buried was running.
+    lost: Option<TaskId>,
 }
 
 /// What may happen next.
@@ -56,6 +58,7 @@ impl World {
             settled: BTreeMap::new(),
             deaths,
             is_over: false,
+            lost: None,
         };
         world.perform(actions);
         world
@@ -152,7 +155,9 @@ impl World {
             self.deaths -= 1;
         }
         let left = body.orders.into();
+        self.lost = body.running;
         self.tell(Event::Exited { worker, left });
+        self.lost = None;
     }
 
     fn tell(&mut self, event: Event) {
@@ -188,6 +193,11 @@ impl World {
                 }
                 Action::Settle { task, verdict } => {
                     assert!(task < self.submitted);
+                    match verdict {
+                        Verdict::Lost => assert_eq!(self.lost, Some(task), "it was not running"),
+                        Verdict::Cancelled => assert!(!self.is_anywhere(task), "it has begun"),
+                        _ => {}
+                    }
                     let verdict = format!("{verdict:?}");
                     let before = self.settled.insert(task, verdict);
                     assert_eq!(before, None, "task {task} ends twice");
