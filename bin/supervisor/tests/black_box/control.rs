@@ -214,3 +214,29 @@ fn an_idle_supervisor_does_not_wake_up() {
     assert_eq!(switches() - before, 0);
     daemon.stop();
 }
+
+#[test]
+fn without_descriptors_clients_are_turned_away_and_the_service_goes_on() {
+    let daemon = Daemon::start_by(SLEEP, |program| {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n 30; exec \"$0\" \"$@\"", program]);
+        command
+    });
+    let pid = daemon.wait_ready("it", 1)[0];
+    let crowd: Vec<_> = (0..100).map(|_| connect(&daemon)).collect();
+    crowd.iter().for_each(|stream| stream.set_nonblocking(true).unwrap());
+    // Whoever finds no place is cut off at once, so nobody waits and nothing spins.
+    eventually("the others to be cut off", || {
+        let cut = crowd.iter().filter(|stream| matches!((&**stream).read(&mut [0]), Ok(0)));
+        (cut.count() >= 70).then_some(())
+    });
+    drop(crowd);
+    let status = eventually("a place to be free", || {
+        daemon
+            .client()
+            .ask(&crate::harness::order(brigade_supervisor::command::Command::Status(None)))
+            .ok()
+    });
+    assert_eq!(status.status.unwrap().programs[0].instances[0].pid, Some(pid));
+    daemon.stop();
+}

@@ -81,3 +81,19 @@ backoff = { initial = "1ms", max = "1ms" }
     daemon.signal(Signal::TERM);
     assert!(daemon.wait_end().success());
 }
+
+#[test]
+fn the_main_program_writes_straight_to_the_standard_output() {
+    let mut daemon = Daemon::start(
+        r#"
+[program.report]
+command = "sh"
+arguments = ["-c", "sleep 0.3; echo plain; echo captured >&2"]
+role = "main"
+"#,
+    );
+    assert!(daemon.wait_end().success());
+    let log = daemon.log();
+    assert!(log.lines().any(|line| line == "plain"), "{log}");
+    assert!(log.lines().any(|line| line.starts_with("report/0[") && line.ends_with("captured")));
+}

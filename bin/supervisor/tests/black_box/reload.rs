@@ -4,13 +4,15 @@ use std::time::{Duration, Instant};
 
 use brigade_supervisor::command::{Command, Scale};
 use brigade_supervisor::config::ReloadScope;
-use brigade_supervisor::status::{DaemonState, InstanceState, ProgramState, Verdict};
+use brigade_supervisor::status::{
+    DaemonState, InstanceState, InstanceStatus, ProgramState, Verdict,
+};
 use brigade_sys::signals::Signal;
 
-use crate::harness::{Daemon, eventually, up};
+use crate::harness::{Daemon, eventually, signal, up};
 use crate::load::{Fate, Load, failures};
 
-const WEB: &str = r#"
+pub(crate) const WEB: &str = r#"
 [socket.http]
 listen = "127.0.0.1:0"
 [program.web]
@@ -323,5 +325,22 @@ fn a_long_drain_outlives_the_reload_that_began_it() {
     let fate = request.join().unwrap();
     assert!(matches!(fate, Fate::Answered { generation: 1, .. }), "{fate:?}");
     daemon.wait_for("web", |web| web.instances.len() == 3);
+    daemon.stop();
+}
+
+#[test]
+fn a_worker_reads_its_own_settings_again_on_a_hup_of_its_own() {
+    let daemon = Daemon::start(&WEB.replace("\"web\"]", "\"web\", \"--message\", \"/dev/null\"]"));
+    let pids = daemon.wait_ready("web", 3);
+    for &pid in &pids {
+        signal(pid, Signal::HUP);
+    }
+    let web = daemon.wait_for("web", |web| {
+        let told = |it: &InstanceStatus| {
+            it.status.as_deref().is_some_and(|status| status.contains("reloaded 1 times"))
+        };
+        web.instances.iter().all(told)
+    });
+    assert_eq!(up(&web), pids);
     daemon.stop();
 }

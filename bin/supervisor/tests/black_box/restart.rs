@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use brigade_supervisor::command::Command;
+use brigade_supervisor::control::Client;
 use brigade_supervisor::status::{InstanceState, ProgramState};
 use brigade_sys::signals::Signal;
 
-use crate::harness::{Daemon, eventually, signal, up};
+use crate::harness::{Daemon, PATIENCE, eventually, is_alive, order, signal, up};
+use crate::load::{Fate, Load, failures};
 
 const TWO: &str = r#"
 [program.good]
@@ -173,4 +176,58 @@ backoff = { initial = "1ms" }
     );
     daemon.wait_for("it", |it| it.restarts == 2 && it.ready == 1 && it.instances[0].restarts == 2);
     daemon.stop();
+}
+
+#[test]
+fn a_killed_worker_loses_only_what_it_was_holding() {
+    let config = crate::reload::WEB.replace("\"web\"]", "\"web\", \"--ledger\", \"DIR/ledger\"]");
+    let daemon = Daemon::start(&config);
+    let pids = daemon.wait_ready("web", 3);
+    let load = Load::begin(&daemon.address("http"), 300);
+    eventually("requests to be answered", || (load.done() > 100).then_some(()));
+    signal(pids[0], Signal::KILL);
+    daemon.wait_for("web", |web| web.ready == 3 && !up(web).contains(&pids[0]));
+    let done = load.done();
+    eventually("more requests to be answered", || (load.done() > done + 100).then_some(()));
+    let fates = load.finish();
+    let ledger = std::fs::read_to_string(daemon.path("ledger")).unwrap();
+    let victim = format!(" {}", pids[0]);
+    for (id, fate) in failures(&fates) {
+        // Accepted by the victim, whether or not it had come to write that down.
+        assert!(matches!(fate, Fate::Lost | Fate::Torn), "{id}: {fate:?}");
+        let entry = ledger.lines().find(|line| line.starts_with(&format!("{id} ")));
+        assert!(entry.is_none_or(|line| line.ends_with(&victim)), "{id}: {entry:?}");
+    }
+    // One thread serves all connections: it holds a handful at a time.
+    assert!(failures(&fates).len() <= 8, "{:?}", failures(&fates));
+    daemon.stop();
+}
+
+#[test]
+fn a_supervisor_that_is_killed_takes_its_workers_along_and_leaves_nothing_in_the_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let config = format!(
+        "[socket.s]\nlisten = \"{}\"\n[program.it]\ncommand = \"{}\"\narguments = ['sleep', '--stubborn']\n\
+         sockets = ['s']\nready = \"notify\"\n",
+        path("s.sock"),
+        crate::harness::worker()
+    );
+    std::fs::write(path("brigade.toml"), config).unwrap();
+    let client = Client::new(path("control.sock")).patience(PATIENCE);
+    for _ in 0..5 {
+        let mut daemon = std::process::Command::new(env!("CARGO_BIN_EXE_brigaded"))
+            .args(["run", &path("brigade.toml"), "--control", &path("control.sock")])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let pid = eventually("the worker to be ready", || {
+            let status = client.ask(&order(Command::Status(None))).ok()?.status?;
+            up(&status.programs[0]).first().copied()
+        });
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+        eventually("the worker to be gone", || (!is_alive(pid)).then_some(()));
+    }
 }

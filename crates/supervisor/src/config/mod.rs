@@ -29,7 +29,8 @@
 //! watchdog = "10s"                # asks the workers for a heartbeat
 //! replacement = "surge"           # or "one-for-one"
 //! surge = 1
-//! log = "/var/log/web.log"        # the default is the daemon's standard output
+//! output = "capture"              # line by line, or "inherit": straight to the daemon's own
+//! log = "/var/log/web.log"        # where captured lines go; the default is the standard output
 //! role = "service"                # "main": when it ends, the supervisor ends with its code
 //! ```
 //!
@@ -49,5 +50,5 @@ mod values;
 pub use diagnostic::{ConfigError, Diagnostic, Origin};
 pub(crate) use document::suggestion;
 pub use types::{
-    Address, Config, MAX_COUNT, Owner, Program, Readiness, ReloadScope, Settings, Socket,
+    Address, Config, MAX_COUNT, Output, Owner, Program, Readiness, ReloadScope, Settings, Socket,
 };

@@ -63,6 +63,7 @@ pub(super) struct RawProgram {
     pub(super) watchdog: Option<Spanned<Length>>,
     pub(super) replacement: Option<Spanned<Choice>>,
     pub(super) surge: Option<Spanned<u32>>,
+    pub(super) output: Option<Spanned<Choice>>,
     pub(super) log: Option<PathBuf>,
     pub(super) role: Option<Spanned<Choice>>,
 }

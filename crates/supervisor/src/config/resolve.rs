@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::ToSocketAddrs;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use brigade_sys::signals::Signal;
@@ -14,7 +14,7 @@ use super::document::{Document, suggestion};
 use super::lookup;
 use super::raw::{Named, RawBackoff, RawConfig, RawProgram, RawSettings, RawSocket};
 use super::types::{
-    Address, Config, MAX_COUNT, Owner, Program, Readiness, ReloadScope, Settings, Socket,
+    Address, Config, MAX_COUNT, Output, Owner, Program, Readiness, ReloadScope, Settings, Socket,
 };
 use super::values::{Choice, Length};
 use crate::machine::{Replacement, Role};
@@ -194,6 +194,7 @@ fn resolve_program(
     let count = within(document, raw.count, 1, 0..=MAX_COUNT, "count");
     let identity = lookup::identity(document, raw.user.as_ref(), raw.group.as_ref());
     let replacement = resolve_replacement(document, raw.replacement, raw.surge);
+    let output = resolve_output(document, raw.output, raw.log);
     let cwd = raw.cwd.and_then(|cwd| lookup::directory(document, &cwd));
     let time = |length: Option<Length>, default: Duration| length.map_or(default, |it| it.0);
     let search = raw.env.iter().find(|(key, _)| key.get_ref() == "PATH");
@@ -215,7 +216,7 @@ fn resolve_program(
     program.ready_timeout = time(raw.ready_timeout, program.ready_timeout);
     program.watchdog = raw.watchdog.and_then(|it| positive(document, &it));
     program.replacement = replacement;
-    program.log = raw.log.map(|path| document.resolve(&path));
+    program.output = output;
     program.role = role;
     program.origin = document.origin(name.span());
     Some(program)
@@ -235,6 +236,25 @@ fn resolve_replacement(
         document.report(span, message.into(), None);
     }
     replacement
+}
+
+fn resolve_output(
+    document: &Document<'_>,
+    output: Option<Spanned<Choice>>,
+    log: Option<PathBuf>,
+) -> Output {
+    let span = output.as_ref().map_or(0..0, Spanned::span);
+    let output =
+        choose(document, output, &[("capture", Output::Daemon), ("inherit", Output::Inherit)]);
+    match (output, log) {
+        (Some(Output::Inherit), Some(_)) => {
+            let message = "there are no lines for a log when the output is inherited";
+            document.report(span, message.into(), None);
+            Output::Inherit
+        }
+        (_, Some(path)) => Output::File(document.resolve(&path)),
+        (output, None) => output.unwrap_or_default(),
+    }
 }
 
 fn resolve_backoff(document: &Document<'_>, raw: Option<RawBackoff>) -> Backoff {
@@ -258,7 +278,7 @@ fn resolve_backoff(document: &Document<'_>, raw: Option<RawBackoff>) -> Backoff 
 }
 
 /// The value that the word stands for; an unknown word is reported with all that are known.
-fn choose<T: Copy>(
+fn choose<T: Clone>(
     document: &Document<'_>,
     word: Option<Spanned<Choice>>,
     known: &[(&str, T)],
@@ -272,7 +292,7 @@ fn choose<T: Copy>(
         let help = suggestion(text, known.iter().map(|(name, _)| *name));
         document.report(word.span(), message, help.map(|it| format!("did you mean `{it}`?")));
     }
-    found.map(|(_, value)| *value)
+    found.map(|(_, value)| value.clone())
 }
 
 fn within(

@@ -40,6 +40,7 @@ log = "web.log"
 
 [program.report]
 command = "sh"
+output = "inherit"
 role = "main"
 "#;
 
@@ -72,10 +73,11 @@ fn every_setting_is_read() {
     assert_eq!(web.stop_signal, brigade_sys::signals::Signal::QUIT);
     assert_eq!(web.stop_timeout, Duration::from_millis(1500));
     assert_eq!(web.ready_timeout, Duration::from_secs(120));
-    assert_eq!(web.log.as_deref(), Some(Path::new("/etc/web.log")));
+    assert_eq!(web.output, Output::File("/etc/web.log".into()));
     assert_eq!(web.sockets, ["http", "local"]);
     let report = config.program("report").unwrap();
     assert_eq!((report.role, report.restart), (Role::Main, Restart::Never));
+    assert_eq!(report.output, Output::Inherit);
     assert!(report.command.is_absolute(), "{}", report.command.display());
 }
 
@@ -114,6 +116,12 @@ fn each_mistake_is_reported_with_its_place() {
     check("[program.a]\ncommand = 'sh'\nsockets = ['x']", 3, 12, &["no socket `x`", "[socket.x]"]);
     check("[program.a]\ncommand = 'sh'\nenv = { BRIGADE_X = '1' }", 3, 9, &["by the supervisor"]);
     check("[program.a]\ncommand = 'sh'\nbackoff = { jitter = 2.0 }", 3, 22, &["between 0 and 1"]);
+    check(
+        "[program.a]\ncommand = 'sh'\noutput = 'inherit'\nlog = 'x'",
+        3,
+        10,
+        &["no lines for a log"],
+    );
     check("[program.all]\ncommand = 'sh'", 1, 10, &["means every program"]);
     check("[program.'a b']\ncommand = 'sh'", 1, 10, &["other characters"]);
     check("[socket.s]\nlisten = 'somewhere'", 2, 10, &["not the address"]);

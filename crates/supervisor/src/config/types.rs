@@ -128,12 +128,28 @@ pub struct Program {
     pub watchdog: Option<Duration>,
     /// How a process takes another's place.
     pub replacement: Replacement,
-    /// The file for what the processes write; the daemon's standard output if there is none.
-    pub log: Option<PathBuf>,
+    /// What becomes of what the processes write.
+    pub output: Output,
     /// What its end means for the others.
     pub role: Role,
     /// Where the configuration says so.
     pub origin: Origin,
+}
+
+/// What becomes of what processes write.
+///
+/// Their standard error is captured in any case, because a report of a failure shows its last lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Output {
+    /// That of the program with the role `main` is inherited, any other captured.
+    #[default]
+    ByRole,
+    /// It is captured line by line, and goes to the daemon's standard output.
+    Daemon,
+    /// It is captured line by line, and goes to this file.
+    File(PathBuf),
+    /// The standard output is the daemon's own, for example a terminal.
+    Inherit,
 }
 
 /// When a process counts as ready.
@@ -198,9 +214,18 @@ impl Program {
             ready_timeout: Duration::from_secs(30),
             watchdog: None,
             replacement: Replacement::Surge(1),
-            log: None,
+            output: Output::ByRole,
             role: Role::Service,
             origin: Origin::default(),
+        }
+    }
+
+    /// Whether the processes write to the daemon's own standard output.
+    pub fn inherits_output(&self) -> bool {
+        match self.output {
+            Output::Inherit => true,
+            Output::ByRole => self.role == Role::Main,
+            Output::Daemon | Output::File(_) => false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The listening end of the control socket, and its clients.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -32,6 +33,8 @@ pub(crate) struct Server {
     path: PathBuf,
     clients: HashMap<u64, Connected>,
     last_client: u64,
+    /// Given up for a moment when there are no descriptors left, to turn a client away.
+    spare: Option<File>,
     // Dropped in this order: the file of the socket goes before the lock that protects it.
     _bound: Bound,
     _lock: Lock,
@@ -87,7 +90,8 @@ impl Server {
         listener.set_nonblocking(true).map_err(failed)?;
         poller.add(&listener, Token::Control, Interest::Read).map_err(failed)?;
         let (path, clients) = (path.to_path_buf(), HashMap::new());
-        Ok(Self { listener, path, clients, last_client: 0, _bound: bound, _lock: lock })
+        let spare = spare();
+        Ok(Self { listener, path, clients, last_client: 0, spare, _bound: bound, _lock: lock })
     }
 
     /// Where it is.
@@ -97,7 +101,13 @@ impl Server {
 
     /// Lets those who knock in.
     pub(crate) fn accept(&mut self, poller: &Poller) {
-        while let Ok((stream, _)) = self.listener.accept() {
+        loop {
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // A client that waits unheard would wake us again and again.
+                Err(_) => return self.turn_away(),
+            };
             if let Err(problem) = self.admit(&stream) {
                 // One try: a client without room for so few bytes gets no reason.
                 let _ = stream.set_nonblocking(true);
@@ -114,6 +124,13 @@ impl Server {
                 self.clients.insert(client, connected);
             }
         }
+    }
+
+    /// Without a descriptor nobody can come in: whoever is first in the queue is cut off.
+    fn turn_away(&mut self) {
+        self.spare = None;
+        drop(self.listener.accept());
+        self.spare = spare();
     }
 
     /// Hears or answers a client; what it asks for is returned once its request is complete.
@@ -188,6 +205,10 @@ impl Server {
             }
         }
     }
+}
+
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
 }
 
 impl Connected {

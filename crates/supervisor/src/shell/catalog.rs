@@ -1,11 +1,10 @@
 //! Which program is which, and what each generation of it runs.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::config::{Config, Program, Socket};
+use crate::config::{Config, Output, Program, Socket};
 use crate::log::Target;
 use crate::machine::{Edition, Generation, ProgramId};
 
@@ -51,11 +50,14 @@ impl Catalog {
             ProgramId(self.last)
         });
         let sockets = program.sockets.iter().filter_map(|name| config.socket(name));
-        let file = |path: &Path| Target::File(Arc::from(path));
         let spec = Spec {
             program: program.clone(),
             sockets: sockets.cloned().collect(),
-            target: program.log.as_deref().map_or(Target::Stdout, file),
+            target: match &program.output {
+                Output::File(path) => Target::File(Arc::from(path.as_path())),
+                _ if program.inherits_output() => Target::Stderr,
+                _ => Target::Stdout,
+            },
         };
         self.specs.insert((id, generation), Rc::new(spec));
         let &Program { count, replacement, restart, role, .. } = program;

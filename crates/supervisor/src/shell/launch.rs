@@ -12,7 +12,7 @@ use brigade_sys::time::now;
 use super::catalog::Spec;
 use super::looping::Shell;
 use super::processes::{Running, Stream};
-use crate::config::Readiness;
+use crate::config::{self, Readiness};
 use crate::log::Output;
 use crate::machine::{End, Event, Lifetime, Process, Role};
 use crate::policy::Outcome;
@@ -54,20 +54,14 @@ impl Shell {
 
     fn launch(&mut self, process: Process, spec: &Rc<Spec>, poller: &Poller) -> Result<(), String> {
         let plain = |error: io::Error| error.to_string();
-        let (stdout, stdout_end) = Output::pipe(status::Stream::Stdout).map_err(plain)?;
-        let (stderr, stderr_end) = Output::pipe(status::Stream::Stderr).map_err(plain)?;
         let program = &spec.program;
+        let (outputs, [stdout, stderr]) = output_pipes(program).map_err(plain)?;
         let mut launch = Launch::new(Program::Path(program.command.clone()))
             .args(&program.arguments)
             .env(self.environment(process, spec))
             .stdin(Stdio::Null)
-            .stdout(match program.role {
-                Role::Service => Stdio::Descriptor(stdout_end),
-                // What the main program prints is what the user has started us for: it may draw
-                // on the terminal.
-                Role::Main => Stdio::Inherit,
-            })
-            .stderr(Stdio::Descriptor(stderr_end))
+            .stdout(stdout)
+            .stderr(stderr)
             .process_group()
             // Until orphans can be adopted, none may stay to hold the sockets of the next daemon.
             .parent_death_signal(Signal::KILL);
@@ -93,10 +87,11 @@ impl Shell {
         let (pid, pidfd) = (child.pid, child.pidfd);
         // If it cannot be watched, its end is still found when the kernel says that a child ended.
         let _ = poller.add(pidfd.as_fd(), Token::Exit(process.birth), Interest::Read);
-        let outputs = [stdout, stderr].map(|output| {
+        let streams = outputs.into_iter().map(|output| {
             let stream = Stream { output, process, pid, spec: Rc::clone(spec) };
             self.add_stream(stream, poller)
         });
+        let outputs = streams.collect();
         self.log(&format!("{} started as process {pid}", self.title(process)));
         self.processes.insert(Running {
             process,
@@ -107,7 +102,7 @@ impl Shell {
             ready: None,
             status: None,
             heartbeat: None,
-            outputs: outputs.to_vec(),
+            outputs,
         });
         Ok(())
     }
@@ -150,4 +145,15 @@ impl Shell {
         }
         variables
     }
+}
+
+/// The pipes of what is captured, and the streams that the process gets.
+fn output_pipes(program: &config::Program) -> io::Result<(Vec<Output>, [Stdio; 2])> {
+    let (stderr, stderr_end) = Output::pipe(status::Stream::Stderr)?;
+    let stderr_end = Stdio::Descriptor(stderr_end);
+    if program.inherits_output() {
+        return Ok((vec![stderr], [Stdio::Inherit, stderr_end]));
+    }
+    let (stdout, stdout_end) = Output::pipe(status::Stream::Stdout)?;
+    Ok((vec![stdout, stderr], [Stdio::Descriptor(stdout_end), stderr_end]))
 }

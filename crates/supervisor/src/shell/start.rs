@@ -115,7 +115,10 @@ impl Supervisor {
         let config = self.source.load()?;
         let mut poller = Poller::new().map_err(failed("create", "a poller"))?;
         let control = self.control.clone().or_else(|| config.supervisor.control.clone());
-        let server = Server::open(&control.unwrap_or_else(default_path), &poller)?;
+        let control = control.unwrap_or_else(default_path);
+        // Workers find it in their environment, and may be in other directories.
+        let control = std::path::absolute(&control).unwrap_or(control);
+        let server = Server::open(&control, &poller)?;
         let mut listeners = Listeners::default();
         let prepared = listeners
             .prepare(&config.sockets)
