@@ -344,3 +344,17 @@ fn a_worker_reads_its_own_settings_again_on_a_hup_of_its_own() {
     assert_eq!(up(&web), pids);
     daemon.stop();
 }
+
+#[test]
+fn a_program_that_reports_nothing_is_ready_when_it_has_run_for_a_while() {
+    let config = |arguments| service(arguments).replace("\"notify\"", "\"200ms\"");
+    let daemon = Daemon::start(&config("'sleep'"));
+    // What the worker reports does not make it ready any earlier.
+    assert_eq!(daemon.program("it").ready, 0);
+    let before = daemon.wait_ready("it", 2);
+    daemon.configure(&config("'crash', '--ready', '--after', '100'"));
+    let reply = daemon.reload();
+    assert_eq!(reply.verdict, Verdict::Failed, "{reply:?}");
+    assert_eq!(up(&daemon.program("it")), before);
+    daemon.stop();
+}

@@ -24,7 +24,7 @@
 //! backoff = { initial = "100ms", max = "30s", jitter = 0.1, reset_after = "5s" }
 //! stop_signal = "TERM"
 //! stop_timeout = "30s"
-//! ready = "notify"                # or "immediately"
+//! ready = "notify"                # or "immediately", or "500ms": when it has run for so long
 //! ready_timeout = "30s"
 //! watchdog = "10s"                # asks the workers for a heartbeat
 //! replacement = "surge"           # or "one-for-one"

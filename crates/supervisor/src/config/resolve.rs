@@ -16,7 +16,7 @@ use super::raw::{Named, RawBackoff, RawConfig, RawProgram, RawSettings, RawSocke
 use super::types::{
     Address, Config, MAX_COUNT, Output, Owner, Program, Readiness, ReloadScope, Settings, Socket,
 };
-use super::values::{Choice, Length};
+use super::values::{Choice, Length, parse_length};
 use crate::machine::{Replacement, Role};
 use crate::policy::{Backoff, Restart};
 
@@ -186,11 +186,7 @@ fn resolve_program(
         ],
     );
     let by_role = if role == Role::Main { Restart::Never } else { Restart::Always };
-    let ready = choose(
-        document,
-        raw.ready,
-        &[("notify", Readiness::Notify), ("immediately", Readiness::Immediately)],
-    );
+    let ready = resolve_ready(document, raw.ready);
     let count = within(document, raw.count, 1, 0..=MAX_COUNT, "count");
     let identity = lookup::identity(document, raw.user.as_ref(), raw.group.as_ref());
     let replacement = resolve_replacement(document, raw.replacement, raw.surge);
@@ -212,7 +208,7 @@ fn resolve_program(
     program.backoff = resolve_backoff(document, raw.backoff);
     program.stop_signal = raw.stop_signal.map_or(Signal::TERM, |it| it.0);
     program.stop_timeout = time(raw.stop_timeout, program.stop_timeout);
-    program.ready = ready.unwrap_or(Readiness::Immediately);
+    program.ready = ready;
     program.ready_timeout = time(raw.ready_timeout, program.ready_timeout);
     program.watchdog = raw.watchdog.and_then(|it| positive(document, &it));
     program.replacement = replacement;
@@ -236,6 +232,14 @@ fn resolve_replacement(
         document.report(span, message.into(), None);
     }
     replacement
+}
+
+fn resolve_ready(document: &Document<'_>, word: Option<Spanned<Choice>>) -> Readiness {
+    if let Some(length) = word.as_ref().and_then(|word| parse_length(&word.get_ref().0)) {
+        return Readiness::After(length);
+    }
+    let known = [("notify", Readiness::Notify), ("immediately", Readiness::Immediately)];
+    choose(document, word, &known).unwrap_or(Readiness::Immediately)
 }
 
 fn resolve_output(

@@ -40,6 +40,7 @@ log = "web.log"
 
 [program.report]
 command = "sh"
+ready = "500ms"
 output = "inherit"
 role = "main"
 "#;
@@ -78,6 +79,7 @@ fn every_setting_is_read() {
     let report = config.program("report").unwrap();
     assert_eq!((report.role, report.restart), (Role::Main, Restart::Never));
     assert_eq!(report.output, Output::Inherit);
+    assert_eq!(report.ready, Readiness::After(Duration::from_millis(500)));
     assert!(report.command.is_absolute(), "{}", report.command.display());
 }
 
@@ -108,6 +110,7 @@ fn each_mistake_is_reported_with_its_place() {
     check("[program.a]\ncommand = 'sh'\nuser = 'nosuchuser'", 3, 8, &["no user `nosuchuser`"]);
     check("[program.a]\ncommand = 'sh'\ngroup = 'nosuch'", 3, 9, &["no group `nosuch`"]);
     check("[program.a]\ncommand = 'sh'\nrestart = 'allways'", 3, 11, &["mean `always`"]);
+    check("[program.a]\ncommand = 'sh'\nready = 'notfy'", 3, 9, &["did you mean `notify`"]);
     check("[program.a]\ncommand = 'sh'\nready = true", 3, 9, &["expected a string"]);
     check("[program.a]\ncommand = 'sh'\nstop_signal = 'TREM'", 3, 15, &["a signal such as"]);
     check("[program.a]\ncommand = 'sh'\nstop_timeout = '5 parsecs'", 3, 16, &["length of time"]);

@@ -159,6 +159,8 @@ pub enum Readiness {
     Notify,
     /// As soon as it runs.
     Immediately,
+    /// When it has run for so long.
+    After(Duration),
 }
 
 impl Config {

@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use super::looping::Shell;
 use super::processes::{Running, describe};
 use super::timers::Key;
+use crate::config::Readiness;
 use crate::log::{Progress, Sink, Target};
 use crate::machine::{End, Event, Role};
 use crate::notify::Message;
@@ -38,7 +39,8 @@ impl Shell {
                 continue;
             };
             let process = running.process;
-            let ready = messages.contains(&Message::Ready);
+            let ready = running.spec.program.ready == Readiness::Notify
+                && messages.contains(&Message::Ready);
             messages.into_iter().for_each(|message| running.hear(message));
             if ready {
                 self.happen(Event::Ready(process), poller);
@@ -63,6 +65,7 @@ impl Shell {
         };
         let Some(running) = self.processes.remove(birth) else { return };
         poller.remove(&running.pidfd);
+        self.timers.disarm(Key::Ready(running.process));
         self.drain_outputs(&running, poller);
         let outcome = if exit == Some(Exit::Code(0)) { Outcome::Success } else { Outcome::Failure };
         let reason = exit.map_or_else(|| "ended in a way that is not known".into(), describe);

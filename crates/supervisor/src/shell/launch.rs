@@ -12,6 +12,7 @@ use brigade_sys::time::now;
 use super::catalog::Spec;
 use super::looping::Shell;
 use super::processes::{Running, Stream};
+use super::timers::Key;
 use crate::config::{self, Readiness};
 use crate::log::Output;
 use crate::machine::{End, Event, Lifetime, Process, Role};
@@ -33,10 +34,11 @@ impl Shell {
             return self.stillborn(process, "its settings are not known".into());
         };
         match self.launch(process, &spec, poller) {
-            Ok(()) if spec.program.ready == Readiness::Immediately => {
-                self.queue.push_back(Event::Ready(process));
-            }
-            Ok(()) => {}
+            Ok(()) => match spec.program.ready {
+                Readiness::Immediately => self.queue.push_back(Event::Ready(process)),
+                Readiness::After(time) => self.timers.arm(Key::Ready(process), time),
+                Readiness::Notify => {}
+            },
             Err(reason) => {
                 if spec.program.role == Role::Main {
                     self.exit_code = 1;

@@ -16,7 +16,7 @@ use super::processes::Processes;
 use super::reload::Exchange;
 use super::start::Source;
 use super::timers::{Key, Timers};
-use crate::config::Config;
+use crate::config::{Config, Readiness};
 use crate::control::Server;
 use crate::handover::Listeners;
 use crate::log::{Sink, Tail, Target};
@@ -222,7 +222,11 @@ impl Shell {
         };
         let Some(spec) = spec else { return };
         let after = match timer {
-            Timer::Startup => spec.program.ready_timeout,
+            Timer::Startup => match spec.program.ready {
+                // It only has to go on running: that is no reason to give it up.
+                Readiness::After(time) => time.saturating_add(spec.program.ready_timeout),
+                Readiness::Notify | Readiness::Immediately => spec.program.ready_timeout,
+            },
             Timer::Drain => spec.program.stop_timeout,
             Timer::Rest { failures } => spec.program.backoff.rest(failures, random()),
         };
@@ -266,6 +270,7 @@ impl Shell {
                     self.happen(Event::Expired(process), poller);
                     self.reasons.remove(&process.birth);
                 }
+                Key::Ready(process) => self.happen(Event::Ready(process), poller),
                 Key::Output(stream) => self.drop_stream(stream, poller),
                 Key::Clients => self.server.expire(poller),
             }

@@ -17,6 +17,8 @@ use crate::machine::Process;
 pub(super) enum Key {
     /// The machine's timer for a process.
     Process(Process),
+    /// A process that has run for so long is ready.
+    Ready(Process),
     /// The output of a process that has gone is given up.
     Output(u64),
     /// Clients of the control socket have had their time.
