@@ -1,6 +1,8 @@
 //! `brigaded`: keeps programs running, and replaces them while they serve.
 #![forbid(unsafe_code)]
 
+mod demo;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,6 +11,8 @@ use brigade_supervisor::control::ControlError;
 use brigade_supervisor::status::Verdict;
 use brigade_supervisor::{SIGNAL_TABLE, Source, StartError, Supervisor};
 use clap::{Parser, Subcommand};
+
+use demo::Demonstration;
 
 /// Keeps programs running, and replaces them while they serve.
 #[derive(Parser)]
@@ -29,6 +33,8 @@ enum Verb {
         #[arg(long, value_name = "PATH")]
         control: Option<PathBuf>,
     },
+    /// Shows every mechanism at work: one job over each, a pool, a service under load
+    Demo(demo::Arguments),
     /// Says whether a configuration is of use, and if not, where and why
     Check {
         /// The configuration
@@ -50,6 +56,7 @@ fn after_help() -> String {
 fn main() -> ExitCode {
     match Arguments::parse().verb {
         Verb::Run { file, control } => run(file, control),
+        Verb::Demo(arguments) => demonstrate(&arguments),
         Verb::Check { file, json } => check(&file, json),
     }
 }
@@ -61,11 +68,25 @@ fn run(file: PathBuf, control: Option<PathBuf>) -> ExitCode {
     if let Some(path) = control {
         supervisor = supervisor.control(path);
     }
+    supervise(supervisor)
+}
+
+fn supervise(supervisor: Supervisor) -> ExitCode {
     match supervisor.run() {
         Ok(code) => code.into(),
         Err(error) => {
             eprintln!("brigaded: {error}");
             failure(&error).exit_code().into()
+        }
+    }
+}
+
+fn demonstrate(arguments: &demo::Arguments) -> ExitCode {
+    match Demonstration::new(arguments) {
+        Ok(demonstration) => supervise(demonstration.supervisor()),
+        Err(error) => {
+            eprintln!("brigaded: {error}");
+            Verdict::Failed.exit_code().into()
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `brigade-worker ROLE`: the processes below a supervisor, one file a role.
 #![forbid(unsafe_code)]
 
+mod demo;
 mod roles;
 mod station;
 
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use roles::{crash, never_ready, sleep, web};
+use roles::{crash, demonstration, job_worker, never_ready, sleep, web};
 
 /// A process that does one thing, below a supervisor or by itself.
 #[derive(Parser)]
@@ -28,14 +29,21 @@ enum Role {
     Crash(crash::Arguments),
     /// Runs, but never says that it is ready
     NeverReady,
+    /// Feeds the demonstration's job, and reports
+    Demo(demonstration::Arguments),
+    /// Works for the demonstration's job
+    JobWorker,
 }
 
+#[brigade::main]
 fn main() -> ExitCode {
     let result = match Arguments::parse().role {
         Role::Web(arguments) => web::run(&arguments),
         Role::Sleep(arguments) => sleep::run(&arguments),
         Role::Crash(arguments) => crash::run(&arguments),
         Role::NeverReady => never_ready::run(),
+        Role::Demo(arguments) => demonstration::run(&arguments),
+        Role::JobWorker => job_worker::run(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("brigade-worker: {error}");

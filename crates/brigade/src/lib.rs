@@ -97,6 +97,9 @@ pub mod socket {
     pub use brigade_wire::*;
 }
 
+#[cfg(feature = "manager")]
+pub use brigade_manager as manager;
+
 #[cfg(feature = "supervisor")]
 pub use brigade_supervisor as supervisor;
 

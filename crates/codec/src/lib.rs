@@ -23,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 mod bincode;
+mod bytes;
 pub mod carry;
 mod codec;
 mod descriptor;
@@ -34,6 +35,7 @@ mod parcel;
 mod postcard;
 
 pub use crate::bincode::Bincode;
+pub use crate::bytes::Bytes;
 pub use crate::codec::Codec;
 pub use crate::descriptor::Descriptor;
 pub use crate::error::{DecodeError, EncodeError};

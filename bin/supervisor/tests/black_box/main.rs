@@ -6,6 +6,7 @@
 mod commands;
 mod configuration;
 mod control;
+mod demo;
 mod environment;
 mod harness;
 mod load;
