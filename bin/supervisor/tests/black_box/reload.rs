@@ -113,7 +113,7 @@ fn a_worker_that_never_gets_ready_is_given_up_in_time() {
     let took = start.elapsed();
     assert_eq!(reply.verdict, Verdict::Failed);
     assert!(reply.failures[0].reason.contains("not ready in time"), "{reply:?}");
-    assert!((2000..2900).contains(&took.as_millis()), "{took:?}");
+    assert!((2000..4000).contains(&took.as_millis()), "{took:?}");
     assert_eq!(up(&daemon.program("it")), before);
     let gone = daemon.wait_for("it", |it| it.instances.len() == 2);
     assert!(gone.instances.iter().all(|it| it.state == InstanceState::Up));
