@@ -78,6 +78,11 @@ pub(crate) fn version(cell: &Cell) -> u64 {
     cell[0]
 }
 
+pub(crate) fn with_version(mut cell: Cell, version: u64) -> Cell {
+    cell[0] = version;
+    cell
+}
+
 pub(crate) fn is_far(cell: &Cell) -> bool {
     cell[1] == FAR
 }

@@ -268,7 +268,7 @@ impl<T: Message> List<T> {
     }
 
     fn encode(&self, value: &T) -> Result<Datum, CallError> {
-        encode_datum(&*self.reference.client()?, value)
+        encode_datum(self.reference.manager(), value)
     }
 }
 

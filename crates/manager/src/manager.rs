@@ -136,7 +136,7 @@ impl Manager {
     ///
     /// [`CallError`].
     pub fn value<T: Message>(&self, value: &T) -> Result<Value<T>, CallError> {
-        let datum = encode_datum(&self.client, value)?;
+        let datum = encode_datum(self.client.manager(), value)?;
         self.create(Initial::Value(datum), Kind::Value).map(Value::new)
     }
 

@@ -243,7 +243,7 @@ impl<K: Message, V: Message> Map<K, V> {
     }
 
     fn encode(&self, value: &V) -> Result<Datum, CallError> {
-        encode_datum(&*self.reference.client()?, value)
+        encode_datum(self.reference.manager(), value)
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Reference {
 struct Hold {
     object: ObjectId,
     kind: Kind,
+    /// Which manager's object it is.
+    manager: u128,
     /// Whose reference it is. After a fork the child's is another one.
     client: Mutex<Arc<Client>>,
     /// The memory behind the object, once it has been asked for.
@@ -45,12 +47,18 @@ enum Traveler {
 impl Reference {
     /// A reference that the server has counted for `client`.
     pub(crate) fn granted(client: Arc<Client>, kind: Kind, object: ObjectId) -> Self {
-        let client = Mutex::new(client);
-        Self { hold: Arc::new(Hold { object, kind, client, memory: OnceLock::new() }) }
+        let manager = client.manager();
+        let (client, memory) = (Mutex::new(client), OnceLock::new());
+        Self { hold: Arc::new(Hold { object, kind, manager, client, memory }) }
     }
 
     pub(crate) fn object(&self) -> ObjectId {
         self.hold.object
+    }
+
+    /// Which manager's object it is.
+    pub(crate) fn manager(&self) -> u128 {
+        self.hold.manager
     }
 
     /// This process's client.
@@ -98,14 +106,14 @@ impl Reference {
 
     pub(crate) fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (object, kind) = (self.object(), self.hold.kind);
-        let client = self.client().map_err(S::Error::custom)?;
-        if scope::note(client.manager(), object) {
+        if scope::note(self.manager(), object) {
             return Traveler::Inside { kind, object }.serialize(serializer);
         }
+        let client = self.client().map_err(S::Error::custom)?;
         // Half of a random number is random too.
         let pledge = random::number().map_err(S::Error::custom)? as u64;
         client.call(&Request::Pledge { object, pledge }).map_err(S::Error::custom)?;
-        let (addresses, manager) = (client.addresses().to_vec(), client.manager());
+        let (addresses, manager) = (client.addresses().to_vec(), self.manager());
         Traveler::Outside { kind, object, addresses, manager, pledge }.serialize(serializer)
     }
 

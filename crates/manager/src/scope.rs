@@ -26,12 +26,12 @@ enum Scope {
     Arriving { client: Arc<Client>, granted: Vec<ObjectId> },
 }
 
-/// Encodes a value for a container of the manager that `client` is connected to.
-pub(crate) fn encode_datum<T>(client: &Client, value: &T) -> Result<Datum, CallError>
+/// Encodes a value for a container of the manager with this number.
+pub(crate) fn encode_datum<T>(manager: u128, value: &T) -> Result<Datum, CallError>
 where
     T: Serialize + ?Sized,
 {
-    let scope = Scope::Leaving { manager: client.manager(), noted: Vec::new() };
+    let scope = Scope::Leaving { manager, noted: Vec::new() };
     let (bytes, scope) = within(scope, || encode(value));
     let references = match scope {
         Some(Scope::Leaving { noted, .. }) => noted,

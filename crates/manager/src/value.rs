@@ -139,7 +139,8 @@ impl<T: Message> Value<T> {
         let Some(Memory::Value(place)) = self.reference.memory()? else {
             return Ok(Written::NotHere);
         };
-        if cell::is_far(&cell_of(0, datum)) {
+        let new = cell_of(0, datum);
+        if cell::is_far(&new) {
             return Ok(Written::NotHere);
         }
         Ok(place.update(|cell| {
@@ -150,13 +151,13 @@ impl<T: Message> Value<T> {
             if expected.is_some_and(|expected| expected != version) {
                 return Written::Conflict;
             }
-            *cell = cell_of(version.wrapping_add(1), datum);
+            *cell = cell::with_version(new, version.wrapping_add(1));
             Written::Yes
         }))
     }
 
     fn encode(&self, value: &T) -> Result<Datum, CallError> {
-        encode_datum(&*self.reference.client()?, value)
+        encode_datum(self.reference.manager(), value)
     }
 
     fn call(&self, request: ValueRequest) -> Result<Reply, CallError> {
