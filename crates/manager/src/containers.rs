@@ -3,9 +3,11 @@
 //! A [`Change`] names every datum that the container does not hold any more, or has not taken, so
 //! that the store can count what they refer to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
-use crate::protocol::{Bytes, Datum, ListRequest, MapRequest, Refusal, Reply};
+use brigade_codec::Bytes;
+
+use crate::protocol::{Datum, ListRequest, MapRequest, Refusal, Reply};
 
 /// What a request came to.
 #[derive(Debug)]
@@ -60,7 +62,8 @@ impl Incoming for MapRequest {
 /// A growing number of values.
 #[derive(Debug, Default)]
 pub(crate) struct List {
-    data: Vec<Datum>,
+    /// Often used as a queue: taking from either end is cheap.
+    data: VecDeque<Datum>,
 }
 
 impl List {
@@ -80,12 +83,12 @@ impl List {
                 Change::nothing(Reply::Done)
             }
             ListRequest::Pop => {
-                let popped = self.data.pop();
+                let popped = self.data.pop_back();
                 Change::removing(Reply::Datum(popped.clone()), popped)
             }
             ListRequest::Insert(index, datum) => self.insert(index, datum),
             ListRequest::Remove(index) => {
-                let removed = self.place(index).map(|place| self.data.remove(place));
+                let removed = self.place(index).and_then(|place| self.data.remove(place));
                 Change::removing(Reply::Datum(removed.clone()), removed)
             }
             ListRequest::Truncate(length) => {
@@ -96,7 +99,7 @@ impl List {
                 let clamp = |index| usize::try_from(index).unwrap_or(usize::MAX);
                 let end = clamp(end).min(self.data.len());
                 let start = clamp(start).min(end);
-                Change::nothing(Reply::Data(self.data[start..end].to_vec()))
+                Change::nothing(Reply::Data(self.data.range(start..end).cloned().collect()))
             }
             ListRequest::Exchange { index, expected, datum } => match self.place(index) {
                 Some(place) if self.data[place].bytes == expected => self.set(index, datum),

@@ -4,11 +4,11 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use brigade_codec::{Message, decode, encode};
+use brigade_codec::{Bytes, Message, decode, encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::CallError;
-use crate::protocol::{Bytes, Datum, Kind, MapRequest, Reply, Request};
+use crate::protocol::{Datum, Kind, MapRequest, Reply, Request};
 use crate::reference::Reference;
 use crate::scope::{decode_data, decode_datum, encode_datum};
 

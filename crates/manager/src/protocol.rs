@@ -8,12 +8,11 @@
 //! look into, and the objects that proxies in it refer to, which the server counts. A reply that
 //! holds a datum grants its reader one reference for each of them.
 
-use std::fmt;
 use std::time::Duration;
 
+use brigade_codec::Bytes;
 use brigade_wire::Address;
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::memory::Memory;
 
@@ -231,46 +230,4 @@ pub(crate) enum Refusal {
     Malformed(String),
     /// The server could not do it.
     Failed(String),
-}
-
-/// Bytes that are written in one piece.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Bytes(pub(crate) Vec<u8>);
-
-impl Serialize for Bytes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Bytes;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("bytes")
-            }
-
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
-                Ok(Bytes(bytes.to_vec()))
-            }
-
-            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
-                Ok(Bytes(bytes))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut bytes: A) -> Result<Bytes, A::Error> {
-                let mut read = Vec::new();
-                while let Some(byte) = bytes.next_element()? {
-                    read.push(byte);
-                }
-                Ok(Bytes(read))
-            }
-        }
-
-        deserializer.deserialize_byte_buf(Reader)
-    }
 }

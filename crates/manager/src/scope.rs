@@ -8,13 +8,13 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use brigade_codec::{decode, encode};
+use brigade_codec::{Bytes, decode, encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::client::Client;
 use crate::error::CallError;
-use crate::protocol::{Bytes, Datum, ObjectId};
+use crate::protocol::{Datum, ObjectId};
 
 thread_local! {
     /// The values that this thread is encoding and decoding, the innermost last.

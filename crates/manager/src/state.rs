@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 
+use brigade_codec::Bytes;
 use brigade_shm as shm;
 
 use crate::cell::{self, Cell, Content};
 use crate::memory::{Memory, cell_of};
 use crate::protocol::{
-    Bytes, CounterRequest, Datum, Initial, Kind, ObjectId, Refusal, Reply, Request, ValueRequest,
+    CounterRequest, Datum, Initial, Kind, ObjectId, Refusal, Reply, Request, ValueRequest,
 };
 use crate::store::{Body, ClientId, Moment, Store};
 

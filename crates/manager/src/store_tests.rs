@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use brigade_codec::Bytes;
+
 use super::*;
-use crate::protocol::Bytes;
 
 const ANN: ClientId = 1;
 const BOB: ClientId = 2;
