@@ -7,7 +7,7 @@
 //!
 //! * [`text`]: where the prose and code comes from, and how it is cut into records.
 //! * [`tally`]: the job itself, word frequencies.
-//! * [`line`]: what every mechanism must do: carry messages there and back.
+//! * [`mod@line`]: what every mechanism must do: carry messages there and back.
 //! * [`mechanisms`]: one file for each.
 //! * [`run`]: carrying all records over one mechanism, timed and verified.
 //! * [`notes`]: six passwords, and the shared counter.
