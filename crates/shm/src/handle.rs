@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use brigade_codec::carry;
+use brigade_sys::robust::RobustLock;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -26,11 +27,19 @@ use crate::transit;
 pub(crate) struct Hold {
     arena: &'static Arena,
     place: Place,
+    kind: Kind,
 }
 
 impl Hold {
     pub(crate) fn place(&self) -> Place {
         self.place
+    }
+
+    /// Whether a thread of this process has lost the guard of the lock that this is: the thread's
+    /// list of locks leads through the object, which must stay what it is until the process ends.
+    fn is_lost_lock(&self) -> bool {
+        let lock = || self.arena.mapping().get::<RobustLock>(heap::body(self.place.offset));
+        self.kind == Kind::Lock && lock().is_some_and(RobustLock::is_held_by_this_process)
     }
 }
 
@@ -50,6 +59,9 @@ impl Drop for Hold {
             return;
         }
         holds.remove(&self.place.offset);
+        if self.is_lost_lock() {
+            return;
+        }
         // Nothing can be done about a corrupt arena here; whoever uses it next is told.
         let _ = heap::release(self.arena, tag.slot, self.place);
     }
@@ -78,7 +90,7 @@ impl Handle {
     pub(crate) fn create_in(arena: &'static Arena, plan: Plan) -> Result<Self, Error> {
         let tag = arena.tag()?;
         let place = heap::allocate(arena, tag.slot, plan)?;
-        let hold = Arc::new(Hold { arena, place });
+        let hold = Arc::new(Hold { arena, place, kind: plan.kind });
         arena.holds().insert(place.offset, Arc::downgrade(&hold));
         Ok(Self { hold, kind: plan.kind })
     }
@@ -102,7 +114,7 @@ impl Handle {
         heap::adopt(arena, tag.slot, place, (kind, shape), arrival)?;
         let known = holds.get(&place.offset).and_then(Weak::upgrade);
         let hold = known.filter(|hold| hold.place == place).unwrap_or_else(|| {
-            let hold = Arc::new(Hold { arena, place });
+            let hold = Arc::new(Hold { arena, place, kind });
             holds.insert(place.offset, Arc::downgrade(&hold));
             hold
         });

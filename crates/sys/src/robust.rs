@@ -31,6 +31,7 @@
 
 use std::cell::RefCell;
 use std::hint;
+use std::path::Path;
 use std::ptr;
 use std::sync::atomic::AtomicPtr;
 use std::sync::atomic::AtomicU32;
@@ -134,6 +135,12 @@ impl RobustLock {
     /// Whether someone holds the lock now.
     pub fn is_held(&self) -> bool {
         self.word.load(Relaxed) & TID_MASK != 0
+    }
+
+    /// Whether a thread of this process holds the lock, so that it is on that thread's list.
+    pub fn is_held_by_this_process(&self) -> bool {
+        let holder = self.word.load(Relaxed) & TID_MASK;
+        holder != 0 && Path::new("/proc/self/task").join(holder.to_string()).exists()
     }
 
     /// Whether the last holder died with the lock and nobody has taken it since.

@@ -44,7 +44,8 @@ use crate::plain::{Plain, shape_of};
 const CONSISTENT: u32 = 0;
 const RECOVERING: u32 = 1;
 
-/// What lies in the block; the value follows it.
+/// What lies in the block; the value follows it. The robust lock is at the front, where a handle
+/// that is dropped looks for it.
 #[repr(C, align(64))]
 struct Shared {
     raw: RobustLock,

@@ -85,3 +85,14 @@ fn an_abandoned_lock_tells_the_next_holder() {
     drop(lock.lock().unwrap_err().recover());
     assert!(lock.try_lock().is_ok());
 }
+
+/// LCK-09.
+#[test]
+fn the_memory_of_a_lock_whose_guard_was_lost_is_given_to_nobody() {
+    let lost = Lock::new(()).unwrap();
+    let place = lost.handle.place().offset;
+    std::mem::forget(lost.lock().unwrap());
+    drop(lost);
+    let others: Vec<_> = (0..64).map(|_| Lock::new(()).unwrap()).collect();
+    assert!(others.iter().all(|lock| lock.handle.place().offset != place));
+}
