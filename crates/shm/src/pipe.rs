@@ -85,8 +85,9 @@ fn direction<T>() -> Result<(Producer<T>, Consumer<T>), Error> {
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Connection<Out, In = Out> {
-    sender: Option<Producer<Out>>,
+    // Goes before the sender: whoever has heard of the end can no longer send to it.
     receiver: Option<Consumer<In>>,
+    sender: Option<Producer<Out>>,
 }
 
 impl<Out, In> Clone for Connection<Out, In> {
