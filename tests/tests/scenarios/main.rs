@@ -1,0 +1,21 @@
+//! The conformance scenarios: what Python's own tests, and the open issues of its peers, say about
+//! queues, locks, semaphores, events, pipes and shared values.
+//!
+//! Each is written once, for parties that are threads of one process or processes of their own, and
+//! runs in every mode. `tests/README.md` says which scenario is proved where.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+brigade::test_binary!();
+
+mod connections;
+mod deaths;
+mod events;
+mod locks;
+mod queue_ends;
+mod queues;
+mod resources;
+mod semaphores;
+mod stage;
+mod values;
+mod waiting;
