@@ -17,6 +17,7 @@
 //! [`Invitation`]: mechanisms::Invitation
 
 pub(crate) mod crew;
+pub(crate) mod duration;
 pub(crate) mod line;
 pub(crate) mod mechanisms;
 pub(crate) mod notes;

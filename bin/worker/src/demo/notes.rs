@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha512};
 
 use super::Outcome;
+use super::duration::duration;
 use super::pause::pause;
-use super::report::duration;
 
 /// The passwords of the notes.
 const PASSWORDS: [&str; 6] = ["pass", "passwd", "MyPassw", "MyPasswd123", "p", "a"];

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::report::duration;
+use super::duration::duration;
 use super::run::Measured;
 
 const ROW: usize = 28;

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::duration::duration;
 use super::notes::{Counted, Passwords};
 use super::run::Measured;
 use super::service::Served;
@@ -107,28 +107,11 @@ pub(crate) fn json(
     })
 }
 
-/// A duration in the unit that suits it.
-pub(crate) fn duration(duration: Duration) -> String {
-    let nanos = duration.as_nanos();
-    match nanos {
-        0..10_000 => format!("{nanos} ns"),
-        10_000..10_000_000 => format!("{:.0} µs", duration.as_secs_f64() * 1e6),
-        10_000_000..10_000_000_000 => format!("{:.0} ms", duration.as_secs_f64() * 1e3),
-        _ => format!("{:.1} s", duration.as_secs_f64()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    #[test]
-    fn a_duration_is_shown_in_the_unit_that_suits_it() {
-        assert_eq!(duration(Duration::from_nanos(999)), "999 ns");
-        assert_eq!(duration(Duration::from_micros(42)), "42 µs");
-        assert_eq!(duration(Duration::from_millis(42)), "42 ms");
-        assert_eq!(duration(Duration::from_secs(42)), "42.0 s");
-    }
+    use super::*;
 
     #[test]
     fn a_row_shows_rates_of_the_time_it_took() {

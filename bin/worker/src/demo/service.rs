@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::Outcome;
+use super::duration::duration;
 use super::pause::pause;
-use super::report::duration;
 
 /// Requests per second.
 const RATE: u32 = 400;
