@@ -5,7 +5,8 @@ use std::os::fd::OwnedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::fstat;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open, test_kill_process};
 
 /// A process, told apart from every other that has or will have its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,8 +32,15 @@ impl Identity {
     }
 
     /// Whether the process still runs. One that has ended and waits to be reaped does not.
+    ///
+    /// A caller that has no descriptor left cannot look closely: it takes whatever has the id for
+    /// the process, and whoever waits to be reaped for alive.
     pub fn is_alive(&self) -> bool {
-        let Some(process) = open(self.pid) else { return false };
+        let process = match try_open(self.pid) {
+            Ok(process) => process,
+            Err(Errno::SRCH | Errno::INVAL) => return false,
+            Err(_) => return has_id(self.pid),
+        };
         let inode = inode_of(&process);
         if self.inode != 0 && inode != 0 && self.inode != inode {
             return false;
@@ -48,8 +56,21 @@ impl Identity {
 const FIRST_UNIQUE_INODE: u64 = 1 << 8;
 
 fn open(pid: u32) -> Option<OwnedFd> {
-    let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
-    pidfd_open(pid, PidfdFlags::empty()).ok()
+    try_open(pid).ok()
+}
+
+/// Fails with `SRCH` or `INVAL` when no process has the id, and otherwise for want of something.
+fn try_open(pid: u32) -> Result<OwnedFd, Errno> {
+    pidfd_open(number(pid).ok_or(Errno::INVAL)?, PidfdFlags::empty())
+}
+
+/// Whether some process has the id. Needs no descriptor.
+fn has_id(pid: u32) -> bool {
+    number(pid).is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
+}
+
+fn number(pid: u32) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(pid).ok()?)
 }
 
 fn inode_of(process: &OwnedFd) -> u64 {
