@@ -2,3 +2,5 @@
 //!
 //! The suites are in `tests/`, one folder or file for each subject.
 #![forbid(unsafe_code)]
+
+pub mod stage;

@@ -1,7 +1,9 @@
 //! The stage on which a scenario plays: its parties, as threads or as processes, and what must not
 //! be left when it is over.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a failed step fails the test")]
 
 use std::fs;
+use std::process::{Command, Output, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -10,15 +12,17 @@ use brigade::{ExitStatus, Process, StartMethod, active_children, fork_server};
 use serde::{Deserialize, Serialize};
 
 /// Longer than anything here takes, also on a machine that is busy with other things.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub const LONG: Duration = Duration::from_secs(60);
 
 /// For waits that are to end without success.
-pub(crate) const SHORT: Duration = Duration::from_millis(20);
+pub const SHORT: Duration = Duration::from_millis(20);
 
 /// What the parties of a scenario are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Mode {
+pub enum Mode {
+    /// Threads of the process that tells the scenario.
     Threads,
+    /// Processes of their own.
     Processes(StartMethod),
 }
 
@@ -30,12 +34,12 @@ impl Mode {
     ];
 
     /// How often to repeat what depends on timing: threads start faster.
-    pub(crate) fn rounds(self) -> usize {
+    pub fn rounds(self) -> usize {
         if self == Self::Threads { 40 } else { 6 }
     }
 
     /// Starts a party that runs `function` with `argument`.
-    pub(crate) fn start<F, A>(self, function: F, argument: A) -> Party
+    pub fn start<F, A>(self, function: F, argument: A) -> Party
     where
         F: Fn(A) + Copy + Send + 'static,
         A: Message + Send + 'static,
@@ -50,7 +54,7 @@ impl Mode {
     }
 
     /// Starts `count` parties that run `function` with clones of `argument`.
-    pub(crate) fn start_many<F, A>(self, count: usize, function: F, argument: &A) -> Vec<Party>
+    pub fn start_many<F, A>(self, count: usize, function: F, argument: &A) -> Vec<Party>
     where
         F: Fn(A) + Copy + Send + 'static,
         A: Message + Clone + Send + 'static,
@@ -60,20 +64,23 @@ impl Mode {
 }
 
 /// One who takes part in a scenario.
+#[derive(Debug)]
 #[must_use = "a party is joined, so that its failure is noticed"]
-pub(crate) enum Party {
+pub enum Party {
+    /// A thread.
     Thread(JoinHandle<()>),
+    /// A process.
     Process(Process),
 }
 
 impl Party {
     /// Waits for its end, which must be a success.
-    pub(crate) fn join(self) {
+    pub fn join(self) {
         assert!(self.ended_well(), "a party has failed");
     }
 
     /// Waits for its end, and says whether it came through.
-    pub(crate) fn ended_well(self) -> bool {
+    pub fn ended_well(self) -> bool {
         match self {
             Self::Thread(thread) => thread.join().is_ok(),
             Self::Process(process) => process.join_timeout(LONG) == Some(ExitStatus::Code(0)),
@@ -81,13 +88,14 @@ impl Party {
     }
 }
 
-pub(crate) fn join_all(parties: Vec<Party>) {
+/// Waits for the end of all, which must be a success.
+pub fn join_all(parties: Vec<Party>) {
     parties.into_iter().for_each(Party::join);
 }
 
 /// Plays `scenario` in every mode, each time in a process of its own, and sees to it that no
 /// child, descriptor or segment is left.
-pub(crate) fn in_every_mode<F>(scenario: F)
+pub fn in_every_mode<F>(scenario: F)
 where
     F: Fn(Mode) + Copy + Send + 'static,
 {
@@ -97,7 +105,7 @@ where
 }
 
 /// As [`in_every_mode`], for what cannot happen to a thread alone.
-pub(crate) fn in_processes<F>(scenario: F)
+pub fn in_processes<F>(scenario: F)
 where
     F: Fn(StartMethod) + Copy + Send + 'static,
 {
@@ -144,7 +152,7 @@ fn observe(scenario: impl Fn(Mode), mode: Mode) {
 }
 
 /// A name for a segment or a socket that no other scenario has, and that is missed if it is left.
-pub(crate) fn unique(name: &str) -> String {
+pub fn unique(name: &str) -> String {
     format!("{}{name}", own_prefix())
 }
 
@@ -176,19 +184,20 @@ fn open_descriptors() -> Vec<(String, String)> {
 /// The children of this process, dead or alive.
 fn children() -> Vec<i32> {
     let tasks = fs::read_dir("/proc/self/task").unwrap();
-    let list = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).unwrap();
-    let texts: Vec<_> = tasks.map(|task| list(task.unwrap())).collect();
+    // A thread may end while the list is read.
+    let list = |task: fs::DirEntry| fs::read_to_string(task.path().join("children"));
+    let texts: Vec<_> = tasks.filter_map(|task| list(task.unwrap()).ok()).collect();
     texts.iter().flat_map(|text| text.split_whitespace()).map(|pid| pid.parse().unwrap()).collect()
 }
 
 /// Where the state of the calling thread is to be read, by any process.
-pub(crate) fn here() -> String {
+pub fn here() -> String {
     format!("/proc/{}/stat", fs::read_link("/proc/thread-self").unwrap().display())
 }
 
 /// Waits until the thread that said where it is sleeps, so that what comes next finds it waiting.
 /// No scenario depends on that: it would hold as well for one that comes late.
-pub(crate) fn until_asleep(thread: &str) {
+pub fn until_asleep(thread: &str) {
     let begin = Instant::now();
     let sleeps = || {
         let state = fs::read_to_string(thread).unwrap_or_default();
@@ -201,9 +210,33 @@ pub(crate) fn until_asleep(thread: &str) {
 }
 
 /// Runs `wait`, which is to end without success, and sees that it took its time, or none.
-pub(crate) fn takes<T>(least: Duration, wait: impl FnOnce() -> T) -> T {
+pub fn takes<T>(least: Duration, wait: impl FnOnce() -> T) -> T {
     let begin = Instant::now();
     let result = wait();
     assert!(begin.elapsed() >= least, "{:?} is too early", begin.elapsed());
     result
+}
+
+/// Runs the calling test again, in a program of its own that `prepare` has described, and returns
+/// what it said; `None` in that program, which is to do the work.
+///
+/// For what changes the whole process, or is measured where nothing else happens.
+pub fn alone(test: &str, prepare: impl FnOnce(&mut Command)) -> Option<Output> {
+    const MARK: &str = "BRIGADE_TEST_ALONE";
+    if std::env::var_os(MARK).is_some() {
+        return None;
+    }
+    // A shell in between can limit what the program may do: `$LIMITS` is a script.
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "eval \"$LIMITS\"; exec \"$0\" \"$@\""]);
+    command.arg(std::env::current_exe().unwrap());
+    command.args([test, "--exact", "--test-threads=1", "--nocapture"]);
+    command.env(MARK, "1").env("LIMITS", ":").env("RUST_BACKTRACE", "0").stdin(Stdio::null());
+    prepare(&mut command);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    let passed = output.status.success() && said.contains("1 passed");
+    assert!(passed, "{}: {said}{complaint}", output.status);
+    Some(output)
 }

@@ -6,7 +6,7 @@ use brigade::pipe::{RecvError, SendError};
 use brigade::{Connection, Queue, one_way_pipe, pipe};
 use serde::{Deserialize, Serialize};
 
-use crate::stage::{LONG, SHORT, here, in_every_mode, takes, until_asleep};
+use brigade_tests::stage::{LONG, SHORT, here, in_every_mode, takes, until_asleep};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Mixed {
@@ -192,6 +192,6 @@ fn the_end_is_heard_at_once_although_ten_others_were_started_meanwhile() {
         assert!(matches!(ours.recv_timeout(LONG), Err(RecvError::Ended)));
         party.join();
         stop.close();
-        crate::stage::join_all(siblings);
+        brigade_tests::stage::join_all(siblings);
     });
 }

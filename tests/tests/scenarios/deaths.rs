@@ -7,7 +7,7 @@ use brigade::{
     Event, ExitStatus, Process, Queue, Semaphore, SharedMemory, SharedMemoryError, StartMethod,
 };
 
-use crate::stage::{LONG, here, in_every_mode, in_processes, unique, until_asleep};
+use brigade_tests::stage::{LONG, here, in_every_mode, in_processes, unique, until_asleep};
 
 const KILLED: ExitStatus = ExitStatus::Signal(9);
 

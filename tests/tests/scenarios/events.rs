@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use brigade::{Event, Queue};
 
-use crate::stage::{LONG, SHORT, here, in_every_mode, join_all, takes, until_asleep};
+use brigade_tests::stage::{LONG, SHORT, here, in_every_mode, join_all, takes, until_asleep};
 
 /// EVT-01, EVT-04
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use brigade::sync::{LockTimeoutError, TryLockError};
 use brigade::{Event, Lock, OwnerDied, Queue};
 
-use crate::stage::{LONG, SHORT, here, in_every_mode, join_all, takes, until_asleep};
+use brigade_tests::stage::{LONG, SHORT, here, in_every_mode, join_all, takes, until_asleep};
 
 fn is_refused(lock: Lock<u32>) {
     assert!(lock.is_locked());

@@ -16,6 +16,5 @@ mod queue_ends;
 mod queues;
 mod resources;
 mod semaphores;
-mod stage;
 mod values;
 mod waiting;

@@ -3,7 +3,7 @@
 use brigade::queue::{GetTimeoutError, PutError, PutTimeoutError, TryGetError, TryPutError};
 use brigade::{GetError, Queue};
 
-use crate::stage::{LONG, here, in_every_mode, join_all, until_asleep};
+use brigade_tests::stage::{LONG, here, in_every_mode, join_all, until_asleep};
 
 fn refuses_everything(queue: &Queue<u32>) {
     assert!(matches!(queue.put(7), Err(PutError::Closed(7))));

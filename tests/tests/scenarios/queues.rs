@@ -10,7 +10,7 @@ use brigade::queue::{
 use brigade::{Event, Producer, Queue};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::stage::{LONG, SHORT, here, in_every_mode, join_all, takes, until_asleep};
+use brigade_tests::stage::{LONG, SHORT, here, in_every_mode, join_all, takes, until_asleep};
 
 /// QUE-01
 #[test]

@@ -1,30 +1,12 @@
 //! Who owns what, and that nothing leaks when an owner goes (RES).
 
-use std::process::{Command, Output};
-
 use brigade::manager::Manager;
 use brigade::{
     Arena, Event, ExitStatus, Lock, Process, ProcessPool, Queue, Semaphore, ShareableList,
     SharedMemory, SharedMemoryError,
 };
 
-use crate::stage::{LONG, in_every_mode, in_processes, join_all, unique};
-
-/// Runs one of the tests below in a program of its own, where nothing else uses the memory that it
-/// measures, and the standard error that it leaves empty.
-fn alone(test: &str) -> Option<Output> {
-    const MARK: &str = "BRIGADE_SCENARIO_ALONE";
-    if std::env::var_os(MARK).is_some() {
-        return None;
-    }
-    let program = std::env::current_exe().unwrap();
-    let arguments = [test, "--exact", "--test-threads=1", "--nocapture"];
-    let output = Command::new(program).args(arguments).env(MARK, "1").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}{complaint}");
-    Some(output)
-}
+use brigade_tests::stage::{LONG, alone, in_every_mode, in_processes, join_all, unique};
 
 /// RES-03 (ours: there is no service to kill; what was made stays, and more can be made), RES-02,
 /// RES-04
@@ -87,9 +69,8 @@ fn one_who_opens_a_segment_and_ends_takes_nothing_along() {
 /// RES-06, RES-11
 #[test]
 fn a_program_with_a_manager_ends_in_order_and_has_nothing_to_say() {
-    if let Some(output) =
-        alone("resources::a_program_with_a_manager_ends_in_order_and_has_nothing_to_say")
-    {
+    let test = "resources::a_program_with_a_manager_ends_in_order_and_has_nothing_to_say";
+    if let Some(output) = alone(test, |_| ()) {
         assert_eq!(String::from_utf8_lossy(&output.stderr), "");
         return;
     }
@@ -104,7 +85,8 @@ fn a_program_with_a_manager_ends_in_order_and_has_nothing_to_say() {
 /// RES-12
 #[test]
 fn a_pool_whose_initializer_fails_leaves_no_object() {
-    if alone("resources::a_pool_whose_initializer_fails_leaves_no_object").is_some() {
+    let test = "resources::a_pool_whose_initializer_fails_leaves_no_object";
+    if alone(test, |_| ()).is_some() {
         return;
     }
     let fail = |()| -> Result<(), &'static str> { Err("no database") };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use brigade::sync::ReleaseError;
 use brigade::{Error, Event, Queue, Semaphore};
 
-use crate::stage::{LONG, SHORT, here, in_every_mode, join_all, takes, until_asleep};
+use brigade_tests::stage::{LONG, SHORT, here, in_every_mode, join_all, takes, until_asleep};
 
 /// SEM-01, SEM-07, SEM-12
 #[test]

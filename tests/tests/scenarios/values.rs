@@ -3,7 +3,7 @@
 use brigade::{Array, Error, Lock, Value};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::stage::{in_every_mode, join_all};
+use brigade_tests::stage::{in_every_mode, join_all};
 
 #[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

@@ -6,7 +6,7 @@ use brigade::pipe::RecvError;
 use brigade::socket::{self, Address, Listener};
 use brigade::{Connection, Event, Waitable, one_way_pipe, wait, wait_timeout};
 
-use crate::stage::{LONG, SHORT, in_every_mode, join_all, takes};
+use brigade_tests::stage::{LONG, SHORT, in_every_mode, join_all, takes};
 
 type Line = (u32, u32);
 
