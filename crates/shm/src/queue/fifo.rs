@@ -1,14 +1,19 @@
-//! Queues: values from many producers to many consumers, first in, first out.
+//! The queue that gives first what was put first.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use brigade_codec::{DecodeError, EncodeError, Message, decode, encode};
+use brigade_codec::{Message, decode, encode};
 use brigade_sys::time::Deadline;
 use brigade_sys::wait::{Sleep, Waitable};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::endpoint::{Consumer, Producer};
+use super::error::{
+    GetError, GetFailure, GetTimeoutError, PutError, PutFailure, PutTimeoutError, TryGetError,
+    TryPutError,
+};
 use crate::arena::block::Kind;
 use crate::channel::{Channel, Endpoint, GetRefusal, PutRefusal, Side};
 use crate::error::Error;
@@ -253,7 +258,7 @@ impl<T: Message> Queue<T> {
 
 /// Why a put was refused, before it is told with the value.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+enum Refusal {
     Full,
     Closed,
     Failed(PutFailure),
@@ -261,20 +266,20 @@ pub(crate) enum Refusal {
 
 /// Why a get has nothing to return.
 #[derive(Debug)]
-pub(crate) enum Missed {
+enum Missed {
     Empty,
     Closed,
     Failed(GetFailure),
 }
 
 /// A value's bytes, and the handles it carries.
-pub(crate) fn message<T: Serialize>(value: &T) -> Result<(Vec<u8>, Cargo), PutFailure> {
+fn message<T: Serialize>(value: &T) -> Result<(Vec<u8>, Cargo), PutFailure> {
     let (bytes, cargo) = transit::collect(|| encode(value));
     Ok((bytes?, cargo))
 }
 
 /// The outcome of a put; the handles stay home if it was refused.
-pub(crate) fn sent(put: Result<(), PutRefusal>, cargo: Cargo) -> Result<(), Refusal> {
+fn sent(put: Result<(), PutRefusal>, cargo: Cargo) -> Result<(), Refusal> {
     match put {
         Ok(()) => {
             cargo.sent();
@@ -287,7 +292,7 @@ pub(crate) fn sent(put: Result<(), PutRefusal>, cargo: Cargo) -> Result<(), Refu
 }
 
 /// The value that a message holds.
-pub(crate) fn value<T: Message>(got: Result<Vec<u8>, GetRefusal>) -> Result<T, Missed> {
+fn value<T: Message>(got: Result<Vec<u8>, GetRefusal>) -> Result<T, Missed> {
     match got {
         Ok(bytes) => decode(&bytes).map_err(|error| Missed::Failed(GetFailure::Decode(error))),
         Err(GetRefusal::Empty) => Err(Missed::Empty),
@@ -320,243 +325,6 @@ impl<'de, T> Deserialize<'de> for Queue<T> {
     }
 }
 
-/// The right to put into a [`Queue`] that ends without it.
-///
-/// Derefs to the queue. Travels like the queue does: while it is under way it counts.
-///
-/// # Process death
-///
-/// A producer whose process has died is gone: it no longer keeps the queue from ending.
-///
-/// # Examples
-///
-/// ```
-/// use brigade_shm::{GetError, Queue};
-///
-/// let queue = Queue::bounded(4)?;
-/// let producer = queue.producer()?;
-/// producer.put(1)?;
-/// drop(producer);
-/// assert_eq!(queue.get()?, 1);
-/// assert!(matches!(queue.get(), Err(GetError::Closed)));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Serialize, Deserialize)]
-#[serde(bound = "")]
-pub struct Producer<T> {
-    queue: Queue<T>,
-    #[serde(serialize_with = "Endpoint::serialize", deserialize_with = "Endpoint::deserialize")]
-    endpoint: Endpoint,
-}
-
-/// The right to get from a [`Queue`] that refuses puts without it.
-///
-/// Derefs to the queue. Travels like the queue does: while it is under way it counts.
-///
-/// # Process death
-///
-/// A consumer whose process has died is gone: producers no longer put for it.
-#[derive(Serialize, Deserialize)]
-#[serde(bound = "")]
-pub struct Consumer<T> {
-    queue: Queue<T>,
-    #[serde(serialize_with = "Endpoint::serialize", deserialize_with = "Endpoint::deserialize")]
-    endpoint: Endpoint,
-}
-
-/// Both endpoints are used alike; a macro would hide that there is nothing more to them.
-impl<T> std::ops::Deref for Producer<T> {
-    type Target = Queue<T>;
-
-    fn deref(&self) -> &Queue<T> {
-        &self.queue
-    }
-}
-
-impl<T> std::ops::Deref for Consumer<T> {
-    type Target = Queue<T>;
-
-    fn deref(&self) -> &Queue<T> {
-        &self.queue
-    }
-}
-
-impl<T> Clone for Producer<T> {
-    fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), endpoint: self.endpoint.clone() }
-    }
-}
-
-impl<T> Clone for Consumer<T> {
-    fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), endpoint: self.endpoint.clone() }
-    }
-}
-
-impl<T> fmt::Debug for Producer<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Producer").field(&self.queue).finish()
-    }
-}
-
-impl<T> fmt::Debug for Consumer<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Consumer").field(&self.queue).finish()
-    }
-}
-
-impl<T> Waitable for Consumer<T> {
-    fn is_ready(&self) -> bool {
-        self.queue.is_ready()
-    }
-
-    fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
-        self.queue.prepare(sleep);
-    }
-}
-
-/// What went wrong with a value that was to be put.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PutFailure {
-    /// The value cannot be serialized.
-    #[error("cannot put a value that cannot be serialized: {0}")]
-    Encode(#[from] EncodeError),
-    /// The shared memory failed.
-    #[error("cannot put: {0}")]
-    Memory(Error),
-}
-
-/// What went wrong with a value that was to be taken. The value is lost.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GetFailure {
-    /// The bytes are no value of the queue's type.
-    #[error("cannot get a value that cannot be deserialized: {0}")]
-    Decode(DecodeError),
-    /// The shared memory failed.
-    #[error("cannot get: {0}")]
-    Memory(Error),
-}
-
-/// Why [`Queue::put`] refused a value.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum PutError<T> {
-    /// The queue is closed, or its consumers are gone.
-    #[error("cannot put into a closed queue")]
-    Closed(T),
-    /// The value or the memory is at fault.
-    #[error("{reason}")]
-    Failed {
-        /// The value.
-        value: T,
-        /// What is wrong.
-        reason: PutFailure,
-    },
-}
-
-/// Why [`Queue::try_put`] refused a value.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum TryPutError<T> {
-    /// There is no room.
-    #[error("cannot put into a full queue")]
-    Full(T),
-    /// The queue is closed, or its consumers are gone.
-    #[error("cannot put into a closed queue")]
-    Closed(T),
-    /// The value or the memory is at fault.
-    #[error("{reason}")]
-    Failed {
-        /// The value.
-        value: T,
-        /// What is wrong.
-        reason: PutFailure,
-    },
-}
-
-/// Why [`Queue::put_timeout`] refused a value.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum PutTimeoutError<T> {
-    /// There was no room in time.
-    #[error("timed out waiting for room in the queue")]
-    TimedOut(T),
-    /// The queue is closed, or its consumers are gone.
-    #[error("cannot put into a closed queue")]
-    Closed(T),
-    /// The value or the memory is at fault.
-    #[error("{reason}")]
-    Failed {
-        /// The value.
-        value: T,
-        /// What is wrong.
-        reason: PutFailure,
-    },
-}
-
-/// Why [`Queue::get`] returned no value.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GetError {
-    /// The queue is empty and nobody will put into it.
-    #[error("the queue is empty and closed")]
-    Closed,
-    /// The value or the memory is at fault.
-    #[error(transparent)]
-    Failed(GetFailure),
-}
-
-/// Why [`Queue::try_get`] returned no value.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TryGetError {
-    /// There is no value yet.
-    #[error("the queue is empty")]
-    Empty,
-    /// The queue is empty and nobody will put into it.
-    #[error("the queue is empty and closed")]
-    Closed,
-    /// The value or the memory is at fault.
-    #[error(transparent)]
-    Failed(GetFailure),
-}
-
-/// Why [`Queue::get_timeout`] returned no value.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GetTimeoutError {
-    /// There was no value in time.
-    #[error("timed out waiting for a value in the queue")]
-    TimedOut,
-    /// The queue is empty and nobody will put into it.
-    #[error("the queue is empty and closed")]
-    Closed,
-    /// The value or the memory is at fault.
-    #[error(transparent)]
-    Failed(GetFailure),
-}
-
-/// The value may not be printable, so an error shows its own name only.
-impl<T> fmt::Debug for PutError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl<T> fmt::Debug for TryPutError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl<T> fmt::Debug for PutTimeoutError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 #[cfg(test)]
-#[path = "queue_tests.rs"]
+#[path = "fifo_tests.rs"]
 mod tests;

@@ -1,0 +1,149 @@
+//! Why a queue did not take a value, or had none to give.
+
+use std::fmt;
+
+use brigade_codec::{DecodeError, EncodeError};
+
+use crate::error::Error;
+
+/// What went wrong with a value that was to be put.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PutFailure {
+    /// The value cannot be serialized.
+    #[error("cannot put a value that cannot be serialized: {0}")]
+    Encode(#[from] EncodeError),
+    /// The shared memory failed.
+    #[error("cannot put: {0}")]
+    Memory(Error),
+}
+
+/// What went wrong with a value that was to be taken. The value is lost.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GetFailure {
+    /// The bytes are no value of the queue's type.
+    #[error("cannot get a value that cannot be deserialized: {0}")]
+    Decode(DecodeError),
+    /// The shared memory failed.
+    #[error("cannot get: {0}")]
+    Memory(Error),
+}
+
+/// Why [`Queue::put`] refused a value.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum PutError<T> {
+    /// The queue is closed, or its consumers are gone.
+    #[error("cannot put into a closed queue")]
+    Closed(T),
+    /// The value or the memory is at fault.
+    #[error("{reason}")]
+    Failed {
+        /// The value.
+        value: T,
+        /// What is wrong.
+        reason: PutFailure,
+    },
+}
+
+/// Why [`Queue::try_put`] refused a value.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum TryPutError<T> {
+    /// There is no room.
+    #[error("cannot put into a full queue")]
+    Full(T),
+    /// The queue is closed, or its consumers are gone.
+    #[error("cannot put into a closed queue")]
+    Closed(T),
+    /// The value or the memory is at fault.
+    #[error("{reason}")]
+    Failed {
+        /// The value.
+        value: T,
+        /// What is wrong.
+        reason: PutFailure,
+    },
+}
+
+/// Why [`Queue::put_timeout`] refused a value.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum PutTimeoutError<T> {
+    /// There was no room in time.
+    #[error("timed out waiting for room in the queue")]
+    TimedOut(T),
+    /// The queue is closed, or its consumers are gone.
+    #[error("cannot put into a closed queue")]
+    Closed(T),
+    /// The value or the memory is at fault.
+    #[error("{reason}")]
+    Failed {
+        /// The value.
+        value: T,
+        /// What is wrong.
+        reason: PutFailure,
+    },
+}
+
+/// Why [`Queue::get`] returned no value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GetError {
+    /// The queue is empty and nobody will put into it.
+    #[error("the queue is empty and closed")]
+    Closed,
+    /// The value or the memory is at fault.
+    #[error(transparent)]
+    Failed(GetFailure),
+}
+
+/// Why [`Queue::try_get`] returned no value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TryGetError {
+    /// There is no value yet.
+    #[error("the queue is empty")]
+    Empty,
+    /// The queue is empty and nobody will put into it.
+    #[error("the queue is empty and closed")]
+    Closed,
+    /// The value or the memory is at fault.
+    #[error(transparent)]
+    Failed(GetFailure),
+}
+
+/// Why [`Queue::get_timeout`] returned no value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GetTimeoutError {
+    /// There was no value in time.
+    #[error("timed out waiting for a value in the queue")]
+    TimedOut,
+    /// The queue is empty and nobody will put into it.
+    #[error("the queue is empty and closed")]
+    Closed,
+    /// The value or the memory is at fault.
+    #[error(transparent)]
+    Failed(GetFailure),
+}
+
+/// The value may not be printable, so an error shows its own name only.
+impl<T> fmt::Debug for PutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<T> fmt::Debug for TryPutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<T> fmt::Debug for PutTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
