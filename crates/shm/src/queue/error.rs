@@ -30,7 +30,7 @@ pub enum GetFailure {
     Memory(Error),
 }
 
-/// Why [`Queue::put`] refused a value.
+/// Why [`Queue::put`](super::Queue::put) refused a value.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum PutError<T> {
@@ -47,7 +47,7 @@ pub enum PutError<T> {
     },
 }
 
-/// Why [`Queue::try_put`] refused a value.
+/// Why [`Queue::try_put`](super::Queue::try_put) refused a value.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TryPutError<T> {
@@ -67,7 +67,7 @@ pub enum TryPutError<T> {
     },
 }
 
-/// Why [`Queue::put_timeout`] refused a value.
+/// Why [`Queue::put_timeout`](super::Queue::put_timeout) refused a value.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum PutTimeoutError<T> {
@@ -87,7 +87,7 @@ pub enum PutTimeoutError<T> {
     },
 }
 
-/// Why [`Queue::get`] returned no value.
+/// Why [`Queue::get`](super::Queue::get) returned no value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GetError {
@@ -99,7 +99,7 @@ pub enum GetError {
     Failed(GetFailure),
 }
 
-/// Why [`Queue::try_get`] returned no value.
+/// Why [`Queue::try_get`](super::Queue::try_get) returned no value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TryGetError {
@@ -114,7 +114,7 @@ pub enum TryGetError {
     Failed(GetFailure),
 }
 
-/// Why [`Queue::get_timeout`] returned no value.
+/// Why [`Queue::get_timeout`](super::Queue::get_timeout) returned no value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GetTimeoutError {
