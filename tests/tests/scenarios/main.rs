@@ -11,6 +11,7 @@ brigade::test_binary!();
 mod connections;
 mod deaths;
 mod events;
+mod leftovers;
 mod locks;
 mod queue_ends;
 mod queues;
