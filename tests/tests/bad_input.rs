@@ -292,8 +292,8 @@ fn without_memory_a_put_gives_the_value_back_and_the_queue_goes_on() {
 }
 
 #[test]
-fn without_address_space_or_files_there_is_an_error_instead_of_an_object() {
-    const TEST: &str = "without_address_space_or_files_there_is_an_error_instead_of_an_object";
+fn where_no_file_may_grow_there_is_an_error_instead_of_an_object() {
+    const TEST: &str = "where_no_file_may_grow_there_is_an_error_instead_of_an_object";
     let refuses = |limits: &str| {
         let output = alone(TEST, |command| {
             command.env("LIMITS", limits);
