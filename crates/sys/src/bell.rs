@@ -27,7 +27,6 @@
 //! has still rung, and a waiter killed after its wake-up has passed it on. Nothing else is left:
 //! the word holds no count and no owner.
 
-use std::hint;
 use std::ptr;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU32, fence};
@@ -100,7 +99,7 @@ impl Bell {
         mut look: impl FnMut() -> Option<R>,
         also: impl Fn(&mut Sleep<'static>),
     ) -> Option<R> {
-        if let Some(found) = look_for_a_while(&mut look) {
+        if let Some(found) = spin::look(SPINS, &mut look) {
             return Some(found);
         }
         let thread = Thread::current();
@@ -147,21 +146,14 @@ impl Bell {
     }
 
     fn link(&'static self) -> *mut Link {
-        // Only an address: the kernel subtracts the offset again and reads no link here.
-        ptr::from_ref(&self.word).cast_mut().cast::<u8>().wrapping_add(ROBUST_OFFSET).cast()
+        link(&self.word)
     }
 }
 
-/// Looks for a short while, if another processor can make progress meanwhile.
-fn look_for_a_while<R>(look: &mut impl FnMut() -> Option<R>) -> Option<R> {
-    let spins = if spin::is_parallel() { SPINS } else { 1 };
-    for _ in 0..spins {
-        if let Some(found) = look() {
-            return Some(found);
-        }
-        hint::spin_loop();
-    }
-    None
+/// What stands for a bell's word in a thread's `pending` field.
+pub(crate) fn link(word: &AtomicU32) -> *mut Link {
+    // Only an address: the kernel subtracts the offset again and reads no link here.
+    ptr::from_ref(word).cast_mut().cast::<u8>().wrapping_add(ROBUST_OFFSET).cast()
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use std::hint;
 use std::time::Duration;
 
 use crate::memory::{Mapping, create};

@@ -7,6 +7,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::thread::futex::{self, Flags};
@@ -61,6 +62,9 @@ pub fn wake_all(word: &AtomicU32) -> usize {
 /// How many words one [`wait_any`] can sleep on.
 pub const WAIT_ANY_LIMIT: usize = 128;
 
+/// How long a thread sleeps where it cannot be woken.
+pub(crate) const UNWATCHED_NAP: Duration = Duration::from_millis(5);
+
 /// Sleeps until one of `words` is woken, unless one of them no longer holds its expected value.
 ///
 /// Words beyond [`WAIT_ANY_LIMIT`] are not watched.
@@ -80,14 +84,22 @@ pub fn wait_any(words: &[(&AtomicU32, u32)], deadline: Deadline) -> Wait {
     let clock = futex::ClockId::Monotonic;
     match futex::waitv(&waiters, futex::WaitvFlags::empty(), timeout.as_ref(), clock) {
         Err(Errno::TIMEDOUT) => Wait::TimedOut,
-        _ => Wait::Awake,
+        Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Wait::Awake,
+        // Where the call is not allowed, as in older sandboxes, a short sleep is slow but right.
+        Err(_) => match words.first() {
+            Some(&(word, expected)) => {
+                let nap = Deadline::after(UNWATCHED_NAP).min(deadline);
+                wait(word, expected, nap);
+                if deadline.is_past() { Wait::TimedOut } else { Wait::Awake }
+            }
+            None => Wait::Awake,
+        },
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::Ordering::Relaxed;
-    use std::time::Duration;
 
     use super::*;
 

@@ -16,6 +16,7 @@ pub mod error;
 pub mod file;
 pub mod fork;
 pub mod futex;
+mod held;
 pub mod identity;
 pub mod image;
 pub mod kill_point;

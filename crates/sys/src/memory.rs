@@ -59,7 +59,7 @@ pub fn create(name: &str, size: u64) -> Result<OwnedFd, Error> {
     let failed = |errno: rustix::io::Errno| Error::new("create", name, errno);
     let file =
         memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).map_err(failed)?;
-    fallocate(&file, FallocateFlags::empty(), 0, size).map_err(failed)?;
+    provide(&file, size).map_err(failed)?;
     fcntl_add_seals(&file, SealFlags::SHRINK).map_err(failed)?;
     Ok(file)
 }
@@ -145,7 +145,7 @@ impl Mapping {
             return Err(failed(rustix::io::Errno::NOMEM));
         }
         let length = u64::try_from(size).map_err(|_| failed(rustix::io::Errno::NOMEM))?;
-        fallocate(&self.file, FallocateFlags::empty(), 0, length).map_err(failed)?;
+        provide(&self.file, length).map_err(failed)?;
         self.committed.fetch_max(size, Relaxed);
         Ok(())
     }
@@ -225,6 +225,12 @@ impl Mapping {
         self.committed.fetch_max(length, Relaxed);
         end <= length
     }
+}
+
+/// Puts memory behind the first `size` bytes of `file`.
+fn provide(file: &OwnedFd, size: u64) -> rustix::io::Result<()> {
+    // A signal ends the call before it has done anything.
+    rustix::io::retry_on_intr(|| fallocate(file, FallocateFlags::empty(), 0, size))
 }
 
 fn length_of(file: &OwnedFd) -> Result<usize, Error> {

@@ -14,6 +14,11 @@
 //! release either sees the bit or changes the word first. One who has slept keeps the bit when it
 //! takes the lock, because others may sleep behind it.
 //!
+//! One case is left to the clock. A release wakes a sleeper, a third thread takes the free word
+//! without the bit, and the woken one is killed before it sets the bit again: the kernel passes a
+//! wake-up on only if the word is free, so those who still sleep would not hear of the next
+//! release. Every sleeper therefore looks for itself now and then.
+//!
 //! # What a dead process leaves
 //!
 //! The kernel walks the thread's robust list at its death, its exec and its process's death: each
@@ -21,29 +26,25 @@
 //! the word and the change of the list, the word stands in the list's `pending` field, which the
 //! kernel treats alike. `pending` stays set while a waiter sleeps: if it is woken and dies before
 //! it takes the word, the kernel wakes the next.
-//!
-//! # Safety
-//!
-//! List links are written only by the thread whose list they are on, which is the thread whose id
-//! is in the word. All methods take `&'static self`: a lock's memory is never unmapped, so the list
-//! never holds the address of something else.
-#![allow(unsafe_code)]
 
-use std::cell::RefCell;
-use std::hint;
 use std::path::Path;
 use std::ptr;
 use std::sync::atomic::AtomicPtr;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::time::Duration;
 
 use crate::futex::{self, OWNER_DIED, TID_MASK, WAITERS, Wait};
+use crate::held;
 use crate::spin;
 use crate::thread::{Link, ROBUST_OFFSET, Thread};
 use crate::time::Deadline;
 
-/// How often a lock that is held is looked at before its waiter sleeps: about a microsecond.
+/// How often a held lock is looked at before its waiter sleeps: about a microsecond.
 const SPINS: u32 = 100;
+
+/// After how long a sleeper looks for itself whether it still has to sleep.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// A lock that survives its holder. Lies in shared memory; all zeros is a free lock.
 #[repr(C, align(64))]
@@ -71,11 +72,6 @@ pub enum Acquired {
     OwnerDied,
 }
 
-thread_local! {
-    /// The locks this thread has linked, so that a corrupt word cannot make us unlink another's.
-    static HELD: RefCell<Vec<*const RobustLock>> = const { RefCell::new(Vec::new()) };
-}
-
 impl RobustLock {
     /// Takes the lock if it is free.
     #[inline]
@@ -84,7 +80,7 @@ impl RobustLock {
         thread.set_pending(self.link());
         let acquired = self.try_take(thread);
         if acquired.is_some() {
-            self.push(thread);
+            held::push(thread, self);
         }
         thread.clear_pending();
         acquired
@@ -103,7 +99,7 @@ impl RobustLock {
             Err(_) => self.lock_contended(thread, deadline),
         };
         if acquired.is_some() {
-            self.push(thread);
+            held::push(thread, self);
         }
         thread.clear_pending();
         acquired
@@ -114,13 +110,15 @@ impl RobustLock {
     #[inline]
     pub fn unlock(&'static self) {
         let thread = Thread::current();
-        if self.word.load(Relaxed) & TID_MASK != thread.tid || !forget_held(self) {
+        // Leaves the lock pending: the list no longer holds it, and its word is still ours.
+        if !held::remove(thread, self) {
             return;
         }
-        thread.set_pending(self.link());
-        self.remove();
-        // PAIR lock: what this holder wrote is visible to the next one.
-        if self.word.swap(0, Release) & WAITERS != 0 {
+        // A word that names another was overwritten: then it is not ours to change.
+        if self.word.load(Relaxed) & TID_MASK == thread.tid
+            // PAIR lock: what this holder wrote is visible to the next one.
+            && self.word.swap(0, Release) & WAITERS != 0
+        {
             futex::wake(&self.word, 1);
         }
         thread.clear_pending();
@@ -129,7 +127,8 @@ impl RobustLock {
     /// Whether the calling thread holds the lock.
     #[inline]
     pub fn is_mine(&self) -> bool {
-        self.word.load(Relaxed) & TID_MASK == Thread::current().tid
+        let thread = Thread::current();
+        self.word.load(Relaxed) & TID_MASK == thread.tid && held::contains(thread, self)
     }
 
     /// Whether someone holds the lock now.
@@ -183,13 +182,8 @@ impl RobustLock {
 
     #[cold]
     fn lock_contended(&'static self, thread: Thread, deadline: Deadline) -> Option<Acquired> {
-        if spin::is_parallel() {
-            for _ in 0..SPINS {
-                if let Some(acquired) = self.try_take(thread) {
-                    return Some(acquired);
-                }
-                hint::spin_loop();
-            }
+        if let Some(acquired) = spin::look(SPINS, || self.try_take(thread)) {
+            return Some(acquired);
         }
         let mut slept = 0;
         loop {
@@ -208,68 +202,36 @@ impl RobustLock {
             {
                 continue;
             }
-            if futex::wait(&self.word, contended, deadline) == Wait::TimedOut {
+            let patience = Deadline::after(LOOK_AGAIN).min(deadline);
+            slept = WAITERS;
+            if futex::wait(&self.word, contended, patience) == Wait::TimedOut && deadline.is_past()
+            {
+                // Others may sleep on: whoever has slept keeps the bit.
+                self.word.fetch_or(slept, Relaxed);
                 return self.try_take(thread);
             }
-            slept = WAITERS;
         }
     }
 
-    fn link(&'static self) -> *mut Link {
+    /// The lock's place on the list.
+    pub(crate) fn link(&'static self) -> *mut Link {
         ptr::from_ref(&self.next).cast_mut().cast()
     }
 
-    /// Puts the lock at the front of this thread's robust list.
-    fn push(&'static self, thread: Thread) {
-        let head = thread.list();
-        // SAFETY: `head` is this thread's list; only this thread changes it.
-        let first = unsafe { (*head).next };
-        self.next.store(first.cast(), Relaxed);
-        self.previous.store(head.cast(), Relaxed);
-        set_previous(first, self.link());
-        // SAFETY: as above. From here on the kernel finds the lock on the list.
-        unsafe { head.cast::<*mut Link>().write_volatile(self.link()) };
-        let _ = HELD.try_with(|held| held.borrow_mut().push(ptr::from_ref(self)));
+    /// What the lock says follows it on the list.
+    pub(crate) fn next(&self) -> *mut Link {
+        self.next.load(Relaxed).cast()
     }
 
-    /// Takes the lock off this thread's robust list.
-    fn remove(&'static self) {
-        let next: *mut Link = self.next.load(Relaxed).cast();
-        let previous: *mut Link = untagged(self.previous.load(Relaxed).cast());
-        set_previous(next, previous);
-        // SAFETY: this thread linked the lock (`HELD` says so), so `previous` is the address of a
-        // link on its list, which only this thread changes.
-        unsafe { previous.cast::<*mut Link>().write_volatile(next) };
+    pub(crate) fn set_links(&self, previous: *mut Link, next: *mut Link) {
+        self.next.store(next.cast(), Relaxed);
+        self.previous.store(previous.cast(), Relaxed);
     }
 }
 
 /// A lock that `word` was found in: only the kernel leaves `OWNER_DIED`.
 fn found(word: u32) -> Acquired {
     if word & OWNER_DIED != 0 { Acquired::OwnerDied } else { Acquired::Clean }
-}
-
-/// Forgets that this thread holds `lock`, and says whether it did.
-fn forget_held(lock: &'static RobustLock) -> bool {
-    let forget = |held: &RefCell<Vec<*const RobustLock>>| {
-        let mut held = held.borrow_mut();
-        let position = held.iter().rposition(|&one| ptr::eq(one, lock));
-        position.map(|position| held.remove(position)).is_some()
-    };
-    // At the end of a thread the list is gone before the last guards may be; they are trusted.
-    HELD.try_with(forget).unwrap_or(true)
-}
-
-/// Writes the "previous" field that lies in the eight bytes before a link.
-fn set_previous(link: *mut Link, previous: *mut Link) {
-    let field = untagged(link).cast::<*mut Link>().wrapping_sub(1);
-    // SAFETY: `link` is on this thread's list: the head, a node of the C library or one of ours.
-    // All three keep the previous address in the eight bytes before the link.
-    unsafe { field.write_volatile(previous) };
-}
-
-/// The address without the mark that the C library puts on its priority-inheriting mutexes.
-fn untagged(link: *mut Link) -> *mut Link {
-    link.map_addr(|address| address & !1)
 }
 
 #[cfg(test)]

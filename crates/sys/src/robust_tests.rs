@@ -139,3 +139,91 @@ fn many_threads_and_processes_exclude_each_other() {
     }
     assert_eq!(count.load(Relaxed), 8_000);
 }
+
+#[test]
+fn links_that_another_process_overwrote_are_not_followed() {
+    const NOWHERE: *mut () = std::ptr::without_provenance_mut(0x10_0000);
+    for overwritten in 0..4 {
+        let locks = [lock(), lock(), lock(), lock()];
+        let ended = Child::run(|| {
+            for lock in locks {
+                let _ = lock.lock(soon());
+            }
+            locks[overwritten].next.store(NOWHERE, Relaxed);
+            locks[overwritten].previous.store(NOWHERE, Relaxed);
+            for index in [2, 0, 3] {
+                locks[index].unlock();
+            }
+            for index in [2, 0, 3] {
+                assert_eq!(locks[index].lock(soon()), Some(Acquired::Clean));
+            }
+            die();
+        })
+        .join();
+        assert_eq!(ended, crate::test_processes::Ended::Signal(libc::SIGKILL));
+        for lock in locks {
+            assert_eq!(lock.lock(soon()), Some(Acquired::OwnerDied));
+            lock.unlock();
+        }
+    }
+}
+
+#[test]
+fn a_lock_whose_word_was_overwritten_leaves_the_list_with_its_release() {
+    let (one, two) = (lock(), lock());
+    Child::run(|| {
+        let _ = (two.lock(soon()), one.lock(soon()));
+        one.word.store(0, Relaxed);
+        one.unlock();
+        let _ = one.lock(soon());
+        die();
+    })
+    .join();
+    assert_eq!(one.lock(Deadline::after(Duration::from_secs(1))), Some(Acquired::OwnerDied));
+    assert_eq!(two.lock(Deadline::after(Duration::from_secs(1))), Some(Acquired::OwnerDied));
+    one.unlock();
+    two.unlock();
+}
+
+#[test]
+fn a_sleeper_that_nobody_wakes_looks_again() {
+    // What a waiter leaves that is killed after its wake-up, while a third thread has the lock.
+    let lock = lock();
+    assert_eq!(lock.lock(soon()), Some(Acquired::Clean));
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| {
+            let found = lock.lock(soon());
+            lock.unlock();
+            found
+        });
+        while lock.word.load(Relaxed) & WAITERS == 0 {
+            std::thread::yield_now();
+        }
+        lock.word.fetch_and(!WAITERS, Relaxed);
+        // Long enough for the waiter to be asleep in most runs; right in all.
+        std::thread::sleep(Duration::from_millis(5));
+        lock.unlock();
+        assert_eq!(waiter.join().expect("no panic"), Some(Acquired::Clean));
+    });
+}
+
+#[test]
+fn many_locks_can_be_held_at_once() {
+    let locks: Vec<_> = (0..40).map(|_| lock()).collect();
+    let held = locks.clone();
+    Child::run(|| {
+        for lock in &held {
+            assert_eq!(lock.lock(soon()), Some(Acquired::Clean));
+        }
+        for lock in held.iter().step_by(3) {
+            lock.unlock();
+        }
+        die();
+    })
+    .join();
+    for (index, lock) in locks.iter().enumerate() {
+        let expected = if index % 3 == 0 { Acquired::Clean } else { Acquired::OwnerDied };
+        assert_eq!(lock.lock(soon()), Some(expected));
+        lock.unlock();
+    }
+}

@@ -81,6 +81,12 @@ impl Drop for Child {
     }
 }
 
+/// Stops the calling process, until it is continued or killed.
+pub fn stop() {
+    // SAFETY: a signal to ourselves.
+    unsafe { libc::raise(libc::SIGSTOP) };
+}
+
 /// Ends the calling process at once, as `kill -9` does.
 pub fn die() {
     // SAFETY: a signal to ourselves.

@@ -46,7 +46,7 @@ pub(crate) struct Thread {
     /// The kernel's id of this thread, as it stands in lock words.
     pub(crate) tid: u32,
     head: *mut RobustListHead,
-    fork_generation: u32,
+    pub(crate) fork_generation: u32,
 }
 
 static FORK_GENERATION: AtomicU32 = AtomicU32::new(0);
@@ -93,7 +93,8 @@ impl Thread {
     #[inline]
     pub(crate) fn current() -> Self {
         if let Some(thread) = CURRENT.get()
-            && thread.fork_generation == fork_generation()
+            // The lookup has seen to it that a fork is counted.
+            && thread.fork_generation == FORK_GENERATION.load(Ordering::Relaxed)
         {
             return thread;
         }

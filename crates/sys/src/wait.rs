@@ -7,9 +7,11 @@
 //!
 //! # What a dead process leaves
 //!
-//! A thread has one `pending` field, so one that sleeps on several bells cannot promise to pass on
-//! each wake-up if it dies. It arms them so that a ring wakes everyone instead; the others then
-//! look for themselves.
+//! A thread has one `pending` field. One that sleeps on a single bell promises there, as
+//! [`Bell::wait`](crate::bell::Bell::wait) does, that its wake-up is passed on if it dies. One that
+//! sleeps on several cannot promise it for each. It arms them so that a ring wakes everyone
+//! instead; and in case it is the only one whom the kernel wakes for a dead ringer, and dies too,
+//! those who sleep on several bells look for themselves now and then.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::AtomicU32;
@@ -19,7 +21,9 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::write;
 
-use crate::futex::{self, WAITERS};
+use crate::bell;
+use crate::futex::{self, UNWATCHED_NAP, WAITERS};
+use crate::thread::Thread;
 use crate::time::Deadline;
 
 /// Something that [`wait`] can wait for: a queue, a pipe, a socket, a process, an event.
@@ -125,6 +129,22 @@ impl<'a> Sleep<'a> {
         });
     }
 
+    /// Sleeps, and sees to it that the wake-up reaches the next one, also if this thread dies.
+    fn sleep_and_pass_on(&mut self, deadline: Deadline) {
+        let [bell] = self.bells.as_slice() else {
+            if self.bells.len() > 1 {
+                self.nap(LOOK_AGAIN);
+            }
+            self.sleep(deadline);
+            return self.pass_on();
+        };
+        let thread = Thread::current();
+        thread.set_pending(bell::link(bell));
+        self.sleep(deadline);
+        self.pass_on();
+        thread.clear_pending();
+    }
+
     /// Arms the bells again and wakes one more sleeper of each: our wake-up may have been meant
     /// for someone else, and the ringer may have died before it woke the rest.
     fn pass_on(&self) {
@@ -135,8 +155,8 @@ impl<'a> Sleep<'a> {
     }
 }
 
-/// How long a thread sleeps where it cannot be woken.
-const UNWATCHED_NAP: Duration = Duration::from_millis(5);
+/// How long a thread sleeps at most on several bells: see the head of this file.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Waits until at least one of `objects` is ready or `deadline` has passed.
 ///
@@ -156,8 +176,7 @@ pub fn wait(objects: &[&dyn Waitable], deadline: Deadline) -> Vec<usize> {
         if !ready.is_empty() {
             return ready;
         }
-        sleep.sleep(deadline);
-        sleep.pass_on();
+        sleep.sleep_and_pass_on(deadline);
     }
 }
 
