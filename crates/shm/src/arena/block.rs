@@ -134,18 +134,24 @@ impl Block {
     /// Says that the process in `slot` no longer holds the object, and whether it did.
     pub(crate) fn unhold(&self, slot: u16) -> bool {
         let (word, bit) = place(slot);
-        self.holders[word].fetch_and(!bit, Relaxed) & bit != 0
+        // PAIR holders: what the process did before it let go is visible to who sees it gone.
+        self.holders[word].fetch_and(!bit, Release) & bit != 0
     }
 
     /// Whether no process holds the object and no message carries a handle of it.
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.transit.load(Relaxed) == 0 && self.holders.iter().all(|word| word.load(Relaxed) == 0)
+        self.is_in_no_message() && self.holders.iter().all(|word| word.load(Relaxed) == 0)
+    }
+
+    /// Whether no message carries a handle of the object.
+    pub(crate) fn is_in_no_message(&self) -> bool {
+        self.transit.load(Acquire) == 0 // PAIR transit: with `heap::arrived`.
     }
 
     /// The slots of the processes that hold the object.
     pub(crate) fn holding_slots(&self) -> impl Iterator<Item = u16> {
         (0_u16..).zip(&self.holders).flat_map(|(index, word)| {
-            let bits = word.load(Relaxed);
+            let bits = word.load(Acquire); // PAIR holders: with `unhold`.
             (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| index * 64 + bit)
         })
     }

@@ -27,6 +27,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
 use brigade_sys::identity::Identity;
+use brigade_sys::kill_point::kill_point;
 use brigade_sys::time::Deadline;
 use brigade_sys::wait::Sleep;
 
@@ -94,12 +95,29 @@ impl Entry {
         Claim::unpack(self.claim.load(Acquire))
     }
 
-    fn identity(&self, claim: Claim) -> Identity {
-        Identity {
+    /// Says in the entry who `identity` is, and commits `claim`.
+    ///
+    /// Between the stores, and if this process dies among them, the entry names a process by its id
+    /// alone: less exact, but never a living one by what another is told by.
+    fn name(&self, claim: Claim, identity: Identity) {
+        self.started.store(0, Relaxed);
+        self.inode.store(0, Relaxed);
+        // PAIR claim: with the load in `Entry::claim`.
+        self.claim.store(claim.pack(), Release);
+        kill_point("census.claimed");
+        // PAIR identity: who sees these sees the claim, or a later one, as well.
+        self.started.store(identity.started, Release);
+        self.inode.store(identity.inode, Release);
+    }
+
+    /// Whether the process that `claim` names still runs; `None` when the claim changed meanwhile.
+    fn is_alive(&self, claim: Claim) -> Option<bool> {
+        let identity = Identity {
             pid: claim.pid,
-            started: self.started.load(Relaxed),
-            inode: self.inode.load(Relaxed),
-        }
+            started: self.started.load(Acquire), // PAIR identity: with `name`.
+            inode: self.inode.load(Acquire),     // PAIR identity: with `name`.
+        };
+        (self.claim() == claim).then(|| identity.is_alive())
     }
 
     /// Whether the entry's process has died.
@@ -109,7 +127,8 @@ impl Entry {
             State::Free => false,
             // The kernel clears the word when the holder dies, so a held one needs no system call.
             State::Live if self.life.is_held() => false,
-            State::Live | State::Expected => !self.identity(claim).is_alive(),
+            // One that has just changed is somebody's who lives, or was a moment ago.
+            State::Live | State::Expected => self.is_alive(claim) == Some(false),
         }
     }
 }
@@ -145,30 +164,23 @@ fn claim_first_free(arena: &'static Arena, state: State, identity: Identity) -> 
     let _locked = lock(census);
     let (slot, entry) =
         (0..).zip(&census.entries).find(|(_, entry)| entry.claim().state == State::Free)?;
-    entry.started.store(identity.started, Relaxed);
-    entry.inode.store(identity.inode, Relaxed);
     let generation = entry.claim().generation.wrapping_add(1) & GENERATION_MASK;
-    let claim = Claim { state, generation, pid: identity.pid };
-    // PAIR claim: with the load in `Entry::claim`.
-    entry.claim.store(claim.pack(), Release);
+    entry.name(Claim { state, generation, pid: identity.pid }, identity);
     Some(Tag { slot, generation })
 }
 
 /// Makes the calling process the one that was expected under `tag`; false when it was given up.
 pub(super) fn take_expected(arena: &'static Arena, tag: Tag) -> bool {
     let census = arena.census();
+    // The tag came in a message.
+    let Some(entry) = census.entries.get(usize::from(tag.slot)) else { return false };
     let taken = {
         let _locked = lock(census);
-        let entry = &census.entries[usize::from(tag.slot)];
         let claim = entry.claim();
         let expected = claim.state == State::Expected && claim.generation == tag.generation;
         if expected {
             let own = Identity::current();
-            entry.started.store(own.started, Relaxed);
-            entry.inode.store(own.inode, Relaxed);
-            let claim = Claim { state: State::Live, pid: own.pid, ..claim };
-            // PAIR claim: with the load in `Entry::claim`.
-            entry.claim.store(claim.pack(), Release);
+            entry.name(Claim { state: State::Live, pid: own.pid, ..claim }, own);
         }
         expected
     };
@@ -185,10 +197,7 @@ pub(super) fn name_expected(arena: &'static Arena, tag: Tag, identity: Identity)
     let entry = &census.entries[usize::from(tag.slot)];
     let claim = entry.claim();
     if claim.state == State::Expected && claim.generation == tag.generation {
-        entry.started.store(identity.started, Relaxed);
-        entry.inode.store(identity.inode, Relaxed);
-        // PAIR claim: with the load in `Entry::claim`.
-        entry.claim.store(Claim { pid: identity.pid, ..claim }.pack(), Release);
+        entry.name(Claim { pid: identity.pid, ..claim }, identity);
     }
 }
 
@@ -277,6 +286,7 @@ fn bury(arena: &'static Arena, slot: u16, claim: Claim) {
     let entry = &census.entries[usize::from(slot)];
     entry.life.wake_watchers();
     heap::release_all(arena, slot);
+    kill_point("census.released");
     let free = Claim { state: State::Free, pid: 0, ..claim };
     // PAIR claim: what the dead process held is released before its slot is free.
     entry.claim.store(free.pack(), Release);

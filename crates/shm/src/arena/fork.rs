@@ -46,12 +46,13 @@ pub fn fork_begin() -> Result<Fork, Error> {
         let tag = census::claim_free(arena, State::Expected, Identity::current())?;
         fork.children.push((arena, tag));
         let table = arena.holds();
-        let holds: Vec<_> = table.values().filter_map(Weak::upgrade).collect();
-        for hold in &holds {
+        let first = fork.holds.len();
+        fork.holds.extend(table.values().filter_map(Weak::upgrade));
+        fork.tables.push(table);
+        // After the table is the fork's: if this fails, it is unlocked before a hold is dropped.
+        for hold in &fork.holds[first..] {
             heap::hold_for(arena, tag.slot, hold.place())?;
         }
-        fork.holds.extend(holds);
-        fork.tables.push(table);
     }
     Ok(fork)
 }

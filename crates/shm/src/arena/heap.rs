@@ -24,9 +24,10 @@
 //! A message that is destroyed unread keeps the objects it carries for as long as the arena lives.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use brigade_sys::bell::Bell;
+use brigade_sys::kill_point::kill_point;
 use brigade_sys::robust::Acquired;
 use brigade_sys::time::Deadline;
 
@@ -41,6 +42,9 @@ pub(crate) const MAX_LENGTH: usize = 1 << 34;
 
 /// By how much the file grows at least.
 const GROWTH: usize = 1 << 20;
+
+/// How often a rebuilding looks for objects that have ended.
+const ROUNDS: usize = 2;
 
 /// One object: where its block lies, and which of the objects that were there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,6 +85,7 @@ pub(crate) fn allocate(arena: &'static Arena, slot: u16, plan: Plan) -> Result<P
         Some(offset) => offset,
         None => locked.extend(class)?,
     };
+    kill_point("heap.allocate.found");
     let block = locked.block(offset)?;
     arena.mapping().clear(body(offset), plan.length).ok_or(CORRUPT_BLOCK)?;
     block.clear_holders();
@@ -94,6 +99,7 @@ pub(crate) fn allocate(arena: &'static Arena, slot: u16, plan: Plan) -> Result<P
     block.length.store(plan.length as u64, Relaxed);
     let generation = block.state().generation.wrapping_add(1);
     block.set_state(BlockState { kind: Some(plan.kind), class, generation });
+    kill_point("heap.allocate.committed");
     Ok(Place { offset, generation })
 }
 
@@ -112,8 +118,11 @@ pub(crate) fn attach(
     block.parent.store(parent.offset as u64, Relaxed);
     block.parent_generation.store(parent.generation, Relaxed);
     block.parent_word.store((body(parent.offset) + index * 8) as u64, Relaxed);
+    kill_point("heap.attach.parent");
     word.store(place.offset as u64, Relaxed);
+    kill_point("heap.attach.named");
     block.unhold(slot);
+    kill_point("heap.attach.released");
     Ok(())
 }
 
@@ -202,7 +211,8 @@ pub(crate) fn adopt(
 
 /// Takes one from the count of messages that carry the object. `send` adds without the lock.
 fn arrived(block: &Block) {
-    let _ = block.transit.fetch_update(Relaxed, Relaxed, |transit| transit.checked_sub(1));
+    // PAIR transit: the new holder's bit is there before the message's count is not.
+    let _ = block.transit.fetch_update(Release, Relaxed, |transit| transit.checked_sub(1));
 }
 
 /// Says that a message now carries a handle of `place`, which this process holds.
@@ -241,6 +251,7 @@ pub(crate) fn release(arena: &'static Arena, slot: u16, place: Place) -> Result<
     if let Ok(block) = locked.object(place)
         && block.unhold(slot)
     {
+        kill_point("heap.release.unheld");
         locked.free_if_abandoned(block, place.offset);
     }
     Ok(())
@@ -252,6 +263,7 @@ pub(super) fn release_all(arena: &'static Arena, slot: u16) {
     // A corrupt head ends the walk: what lies behind it cannot be found any more.
     let _ = locked.for_each(|block, offset| {
         if block.state().kind.is_some() && block.unhold(slot) {
+            kill_point("heap.bury.unheld");
             locked.free_if_abandoned(block, offset);
         }
     });
@@ -336,7 +348,9 @@ impl Locked {
         let top = offset.checked_add(size).ok_or(CORRUPT_BLOCK)?;
         let end = self.offset(&heap.end)?;
         if top > end {
-            let wanted = top.max(end + GROWTH.max(end / 8)).next_multiple_of(4096);
+            let wanted = end.checked_add(GROWTH.max(end / 8)).map(|wanted| wanted.max(top));
+            let wanted = wanted.and_then(|wanted| wanted.checked_next_multiple_of(4096));
+            let wanted = wanted.ok_or(CORRUPT_BLOCK)?;
             self.arena.mapping().grow(wanted)?;
             heap.end.store(wanted as u64, Relaxed);
         }
@@ -363,14 +377,16 @@ impl Locked {
                 .is_some_and(|word| word.load(Relaxed) == offset as u64)
     }
 
-    fn detach(&self, block: &Block, offset: usize, word: &AtomicU64) {
+    fn detach(&self, block: &'static Block, offset: usize, word: &AtomicU64) {
         word.store(0, Relaxed);
+        kill_point("heap.detach.forgotten");
         block.parent.store(0, Relaxed);
+        kill_point("heap.detach.orphaned");
         self.free_if_abandoned(block, offset);
     }
 
     /// Frees the object if nobody holds it, or rings its bell if only its parent does.
-    fn free_if_abandoned(&self, block: &Block, offset: usize) {
+    fn free_if_abandoned(&self, block: &'static Block, offset: usize) {
         if block.state().kind.is_none() || !block.is_abandoned() {
             return;
         }
@@ -396,10 +412,23 @@ impl Locked {
         self.arena.mapping().get::<Bell>(bell).filter(|_| bell != 0)
     }
 
-    fn free(&self, block: &Block, offset: usize) {
-        let state = block.state();
-        // From here on the object does not exist, and its parts have no parent.
-        block.set_state(BlockState { kind: None, ..state });
+    /// Frees the object and those of its parts that nobody holds, and their parts.
+    fn free(&self, block: &'static Block, offset: usize) {
+        // A list, since a chain of parts in overwritten memory may be longer than the stack.
+        let mut ended = vec![(block, offset)];
+        while let Some((block, offset)) = ended.pop() {
+            let state = block.state();
+            // From here on the object does not exist, and its parts have no parent.
+            block.set_state(BlockState { kind: None, ..state });
+            kill_point("heap.free.ended");
+            self.free_parts(block, offset, &mut ended);
+            self.push_free(block, offset, state.class);
+            kill_point("heap.free.listed");
+        }
+    }
+
+    /// Takes the parts away from an object that has ended, and adds those to end to `ended`.
+    fn free_parts(&self, block: &Block, offset: usize, ended: &mut Vec<(&'static Block, usize)>) {
         let parts = (block.parts.load(Relaxed) as usize)
             .min(usize::try_from(block.length.load(Relaxed)).unwrap_or(0) / 8);
         for index in 0..parts {
@@ -412,10 +441,15 @@ impl Locked {
             if let Ok(part_block) = self.block(part)
                 && part_block.parent.load(Relaxed) == offset as u64
             {
-                self.detach(part_block, part, word);
+                word.store(0, Relaxed);
+                part_block.parent.store(0, Relaxed);
+                kill_point("heap.free.orphaned");
+                // A block that two words name is ended once: it has no parent any more.
+                if part_block.state().kind.is_some() && part_block.is_abandoned() {
+                    ended.push((part_block, part));
+                }
             }
         }
-        self.push_free(block, offset, state.class);
     }
 
     fn push_free(&self, block: &Block, offset: usize, class: u8) {
@@ -440,17 +474,22 @@ impl Locked {
 
     /// Brings the heap in order after a death inside it: see the head of this file.
     fn rebuild(&self) -> Result<(), Error> {
-        // First the objects, since an orphaned part may be what frees a block.
-        self.for_each(|block, offset| {
-            if block.state().kind.is_some() {
+        // First the objects: whose parent never learned of them, and whom nobody holds. Each round
+        // ends what the one before orphaned; parts have no parts, so more than two are not needed
+        // in memory that nobody overwrote.
+        for _ in 0..ROUNDS {
+            self.for_each(|block, offset| {
+                if block.state().kind.is_none() {
+                    return;
+                }
                 if block.parent.load(Relaxed) != 0 && !self.is_part(block, offset) {
                     block.parent.store(0, Relaxed);
                 }
                 if block.is_abandoned() && !self.is_part(block, offset) {
                     block.set_state(BlockState { kind: None, ..block.state() });
                 }
-            }
-        })?;
+            })?;
+        }
         for head in self.heap().free.iter().take(CLASSES) {
             head.store(0, Relaxed);
         }
@@ -482,12 +521,25 @@ pub(crate) fn watch_holders(
     }
 }
 
-/// Whether nobody who lives holds `place`. Takes no lock and buries nobody.
+/// Whether it seems that nobody who lives holds `place`. Takes no lock and buries nobody.
+///
+/// A handle that moves from a process to a message, or back, during the look may be missed. See
+/// [`is_surely_abandoned`].
 pub(crate) fn is_abandoned(arena: &'static Arena, place: Place) -> bool {
     let Some(block) = arena.mapping().get::<Block>(place.offset) else { return true };
+    // The holders first: as long as the lock is held, those who live can only add messages.
     !block.is(place.generation)
-        || (block.transit.load(Relaxed) == 0
-            && block.holding_slots().all(|slot| census::has_died_in(arena, slot)))
+        || (block.holding_slots().all(|slot| census::has_died_in(arena, slot))
+            && block.is_in_no_message())
+}
+
+/// Whether nobody who lives holds `place`: no handle can move meanwhile. Buries nobody.
+pub(crate) fn is_surely_abandoned(arena: &'static Arena, place: Place) -> bool {
+    if !is_abandoned(arena, place) {
+        return false;
+    }
+    let Ok(_locked) = Locked::new(arena) else { return true };
+    is_abandoned(arena, place)
 }
 
 /// Buries those holders of `place` that have died.

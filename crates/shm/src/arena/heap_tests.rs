@@ -120,3 +120,58 @@ fn what_does_not_fit_is_refused() {
     assert!(matches!(allocate(arena, slot, plan(MAX_LENGTH + 1)), Err(Error::TooLarge { .. })));
     assert!(matches!(allocate(arena, slot, plan(usize::MAX)), Err(Error::TooLarge { .. })));
 }
+
+#[test]
+fn a_top_or_an_end_beyond_all_memory_is_an_error() {
+    for (top, end) in [
+        (u64::MAX - 1000, u64::MAX - 900),
+        (u64::MAX - 5_000, u64::MAX - 4_900),
+        (1 << 62, 1 << 63),
+        (HEAP_START as u64, u64::MAX),
+        (1 << 40, 0),
+        (HEAP_START as u64 + 1, 1 << 30),
+        (0, 0),
+    ] {
+        let (arena, slot) = own();
+        arena.header().heap.top.store(top, Relaxed);
+        arena.header().heap.end.store(end, Relaxed);
+        for length in [0, 64, 1 << 20] {
+            let _ = allocate(arena, slot, plan(length));
+        }
+        let _ = usage(arena);
+    }
+}
+
+#[test]
+fn a_long_chain_of_parts_of_parts_does_not_exhaust_the_stack() {
+    use brigade_sys::test_processes::{Child, Ended};
+
+    let ended = Child::run(|| {
+        let (arena, slot) = own();
+        let chained = Plan { parts: 1, ..plan(64) };
+        let first = allocate(arena, slot, chained).unwrap();
+        let mut last = first;
+        for _ in 0..20_000 {
+            let next = allocate(arena, slot, chained).unwrap();
+            attach(arena, slot, next, last, 0).unwrap();
+            last = next;
+        }
+        release(arena, slot, first).unwrap();
+    })
+    .join();
+    assert_eq!(ended, Ended::Code(0));
+}
+
+#[test]
+fn a_rebuilt_heap_frees_the_parts_of_what_it_frees() {
+    let (arena, slot) = own();
+    let part = allocate(arena, slot, plan(64)).unwrap();
+    let parent = allocate(arena, slot, Plan { parts: 1, ..plan(64) }).unwrap();
+    assert!(part.offset < parent.offset);
+    attach(arena, slot, part, parent, 0).unwrap();
+    // A process that died between letting its object go and freeing it.
+    let block: &Block = arena.mapping().get(parent.offset).unwrap();
+    block.unhold(slot);
+    Locked::new(arena).unwrap().rebuild().unwrap();
+    assert_eq!(usage(arena).unwrap().0, 0);
+}

@@ -120,6 +120,8 @@ impl Channel {
         if heap::length_of(arena, place) != Some(length) {
             return Err(CORRUPT);
         }
+        // A copy of that many bytes is about to be made.
+        arena.mapping().bytes(body(place.offset), length).ok_or(CORRUPT)?;
         heap::hold_for(arena, arena.tag()?.slot, place)?;
         kill_point("channel.get.held");
         Ok(Taken::Long { place, length })

@@ -39,6 +39,7 @@ mod endpoint;
 mod layout;
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::time::Duration;
 
 use brigade_sys::bell::Bell;
 use brigade_sys::kill_point::kill_point;
@@ -85,6 +86,10 @@ pub(crate) enum GetRefusal {
     Failed(Error),
 }
 
+/// How long an operation that does not wait lets another finish that holds the lock: much longer
+/// than any takes, unless its process is stopped.
+const PATIENCE: Duration = Duration::from_millis(200);
+
 const CORRUPT: Error = Error::Corrupt("a queue's bookkeeping makes no sense");
 
 impl Channel {
@@ -123,10 +128,18 @@ impl Channel {
 
     /// How many messages are there now.
     pub(crate) fn len(&self) -> usize {
-        // Head first: the other order could count messages that were put after the others went.
-        let head = self.shared.head.0.load(Acquire); // PAIR head
-        let tail = self.shared.tail.0.load(Acquire); // PAIR tail
-        usize::try_from(tail.wrapping_sub(head)).unwrap_or(0).min(self.capacity())
+        let mut head = self.shared.head.0.load(Acquire); // PAIR head
+        loop {
+            let tail = self.shared.tail.0.load(Acquire); // PAIR tail
+            let now = self.shared.head.0.load(Acquire); // PAIR head
+            let count = usize::try_from(tail.wrapping_sub(now)).unwrap_or(usize::MAX);
+            // Both numbers are of the same moment, or the head moved on: then look again. Over
+            // the capacity it moved past this tail, or the memory was overwritten.
+            if now == head {
+                return count.min(self.capacity());
+            }
+            head = now;
+        }
     }
 
     /// Ends the putting; what is there can still be taken.
@@ -160,13 +173,14 @@ impl Channel {
         }
     }
 
-    /// Puts a message if there is room.
+    /// Puts a message if there is room. Waits for another producer, but not for one that stands
+    /// still.
     pub(crate) fn try_put(&self, bytes: &[u8]) -> Result<(), PutRefusal> {
         if !self.may_put() {
             return Err(PutRefusal::Full);
         }
         let payload = self.prepare_payload(bytes).map_err(PutRefusal::Failed)?;
-        self.put_now(&payload, Deadline::NEVER)
+        self.put_now(&payload, Deadline::after(PATIENCE))
     }
 
     /// Takes the first message, waiting for one until `deadline`.
@@ -185,9 +199,10 @@ impl Channel {
         }
     }
 
-    /// Takes the first message if there is one.
+    /// Takes the first message if there is one. Waits for another consumer, but not for one that
+    /// stands still.
     pub(crate) fn try_get(&self) -> Result<Vec<u8>, GetRefusal> {
-        self.get_now(Deadline::NEVER)
+        self.get_now(Deadline::after(PATIENCE))
     }
 
     /// Whether a put would not block: there is room, or nobody to take.
@@ -209,15 +224,16 @@ impl Channel {
 
     fn put_now(&self, payload: &Payload<'_>, deadline: Deadline) -> Result<(), PutRefusal> {
         let locked = Locked::new(&self.shared.producer, deadline).ok_or(PutRefusal::Full)?;
-        if self.is_closed() || self.is_deserted(Side::Receiving) {
+        if self.is_closed() || self.is_surely_deserted(Side::Receiving) {
             drop(locked);
             self.bury(Side::Receiving);
             return Err(PutRefusal::Closed);
         }
         let tail = self.shared.tail.0.load(Relaxed);
         let head = self.shared.head.0.load(Acquire); // PAIR head: with the store in `get_now`.
-        if tail.wrapping_sub(head) >= self.capacity() as u64 {
-            return Err(PutRefusal::Full);
+        match self.count(head, tail).map_err(PutRefusal::Failed)? {
+            count if count < self.capacity() as u64 => {}
+            _ => return Err(PutRefusal::Full),
         }
         kill_point("channel.put.locked");
         self.write(payload, head, tail).map_err(PutRefusal::Failed)?;
@@ -233,11 +249,11 @@ impl Channel {
 
     fn get_now(&self, deadline: Deadline) -> Result<Vec<u8>, GetRefusal> {
         // Asked before the look at the tail: what was put before the end is seen by that look.
-        let ended = self.is_closed() || self.is_deserted(Side::Sending);
+        let ended = self.is_closed() || self.is_surely_deserted(Side::Sending);
         let locked = Locked::new(&self.shared.consumer, deadline).ok_or(GetRefusal::Empty)?;
         let head = self.shared.head.0.load(Relaxed);
         let tail = self.shared.tail.0.load(Acquire); // PAIR tail: with the store in `put_now`.
-        if head == tail {
+        if self.count(head, tail).map_err(GetRefusal::Failed)? == 0 {
             drop(locked);
             if !ended {
                 return Err(GetRefusal::Empty);
@@ -258,7 +274,22 @@ impl Channel {
         self.finish(taken).map_err(GetRefusal::Failed)
     }
 
-    /// Whether endpoints of this side were made and none is left with a living process.
+    /// How many messages there are, under the lock of either side.
+    fn count(&self, head: u64, tail: u64) -> Result<u64, Error> {
+        let count = tail.wrapping_sub(head);
+        if count <= self.capacity() as u64 { Ok(count) } else { Err(CORRUPT) }
+    }
+
+    /// As [`is_deserted`](Self::is_deserted), when no endpoint can move meanwhile. Takes the
+    /// heap's lock.
+    fn is_surely_deserted(&self, side: Side) -> bool {
+        self.is_deserted(side)
+            && self
+                .endpoint(side)
+                .is_none_or(|it| heap::is_surely_abandoned(self.handle.arena(), it))
+    }
+
+    /// Whether endpoints of this side were made and none seems left with a living process.
     fn is_deserted(&self, side: Side) -> bool {
         self.shared.was_seen(side)
             && self.endpoint(side).is_none_or(|it| heap::is_abandoned(self.handle.arena(), it))
