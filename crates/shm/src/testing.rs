@@ -2,13 +2,16 @@
 //!
 //! Exists only with the feature `kill-points`.
 
+use std::mem::offset_of;
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use brigade_sys::kill_point::arm;
 pub use brigade_sys::test_processes::Ended;
 use brigade_sys::test_processes::{Child, die};
 
-use crate::arena::fork_begin;
+use crate::arena::layout::{Census, Entry, Header, Heap};
+use crate::arena::{Arena, fork_begin, heap};
 
 /// The signal that a death on cue looks like.
 const SIGKILL: i32 = 9;
@@ -67,6 +70,34 @@ pub fn at_every_step(operation: impl Fn(), mut check: impl FnMut(bool)) -> u32 {
         }
     }
     unreachable!("an operation has an end")
+}
+
+/// Where the program's arena can be overwritten without a lock's being held by nobody for ever.
+///
+/// A word that names a living thread looks like a lock that is held, and whoever needs it waits.
+/// No check can tell the two apart, so tests of what overwritten memory does leave those words out.
+///
+/// # Panics
+///
+/// Panics when there is no arena.
+pub fn overwritable() -> Vec<Range<usize>> {
+    let arena = Arena::program().expect("there is memory");
+    let blocks = heap::offsets(arena).expect("the arena is whole");
+    let lock = offset_of!(Header, heap) + offset_of!(Heap, lock);
+    let mut ranges = vec![lock + 4..lock + size_of::<Heap>()];
+    let entries = offset_of!(Header, census) + offset_of!(Census, entries);
+    ranges.extend((0..8).map(|slot| entries + slot * size_of::<Entry>()).map(|at| {
+        let life = at + offset_of!(Entry, life);
+        life + 4..at + size_of::<Entry>()
+    }));
+    for (offset, length) in blocks {
+        let body = heap::body(offset);
+        ranges.push(offset..body);
+        // Every lock begins a line of 64 bytes.
+        let lines = (body..body + length.min(1 << 14)).step_by(64);
+        ranges.extend(lines.map(|line| line + 4..line + 64));
+    }
+    ranges
 }
 
 /// Ends the calling process at once, as `kill -9` does.

@@ -282,6 +282,18 @@ pub(crate) fn usage(arena: &'static Arena) -> Result<(usize, usize), Error> {
     Ok((used, locked.offset(&locked.heap().end)?))
 }
 
+/// Where the objects' blocks lie, and how many bytes the objects have.
+#[cfg(feature = "kill-points")]
+pub(crate) fn offsets(arena: &'static Arena) -> Result<Vec<(usize, usize)>, Error> {
+    let locked = Locked::new(arena)?;
+    let mut blocks = Vec::new();
+    locked.for_each(|block, offset| {
+        let length = block.length.load(Relaxed) as usize;
+        blocks.push((offset, if block.state().kind.is_some() { length } else { 0 }));
+    })?;
+    Ok(blocks)
+}
+
 /// The heap lock, released when dropped.
 struct Locked {
     arena: &'static Arena,

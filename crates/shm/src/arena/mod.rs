@@ -20,7 +20,7 @@ pub(crate) mod block;
 pub(crate) mod census;
 mod fork;
 pub(crate) mod heap;
-mod layout;
+pub(crate) mod layout;
 mod program;
 
 pub use birth::{Birth, Seat, expect_child, inherit, take_seats};

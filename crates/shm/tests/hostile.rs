@@ -1,0 +1,153 @@
+//! Bytes that a faulty process wrote: operations fail or not, and each comes back.
+#![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
+
+use std::fs::File;
+use std::hint::black_box;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use brigade_shm::testing::{Ended, alone, overwritable};
+use brigade_shm::{Arena, Array, Event, List, Lock, Queue, Semaphore, Value, pipe};
+use brigade_sys::test_processes::Child;
+use brigade_sys::time::Deadline;
+use brigade_sys::wait::wait;
+
+/// How many processes each meet overwritten memory, and how often.
+const PROCESSES: u64 = 150;
+const ROUNDS: u32 = 20;
+
+const SHORT: Duration = Duration::from_millis(1);
+
+/// A sequence that looks random and is the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
+    }
+
+    /// Bytes that are more likely to be taken for something than most.
+    fn bytes(&mut self) -> Vec<u8> {
+        let number = self.0;
+        match self.below(6) {
+            0 => vec![0; 8],
+            1 => vec![0xff; 8],
+            2 => (number % (1 << 20)).next_multiple_of(64).to_ne_bytes().to_vec(),
+            3 => (1_u64 << self.below(64)).to_ne_bytes().to_vec(),
+            4 => number.to_ne_bytes().to_vec(),
+            _ => vec![number as u8],
+        }
+    }
+}
+
+#[test]
+fn overwritten_memory_ends_no_process_and_keeps_nobody_waiting() {
+    let _alone = alone();
+    let seed = AtomicU64::new(0);
+    for number in 1..=PROCESSES {
+        seed.store(number, Relaxed);
+        // The arena is the child's own: this process uses none.
+        let ended = Child::run(|| live_with_overwritten_memory(number)).join();
+        assert_eq!(ended, Ended::Code(0), "the process with seed {number}");
+    }
+}
+
+fn live_with_overwritten_memory(seed: u64) {
+    let mut numbers = Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let objects = Objects::new();
+    objects.use_all();
+    let ranges = overwritable();
+    let memory = File::from(Arena::program().unwrap().descriptor().try_clone_to_owned().unwrap());
+    for _ in 0..ROUNDS {
+        for _ in 0..=numbers.below(4) {
+            let range = ranges[numbers.below(ranges.len())].clone();
+            let at = range.start + numbers.below(range.len());
+            // Words are aligned, most of them to eight bytes.
+            let at = if numbers.below(4) == 0 { at } else { (at & !7).max(range.start) };
+            let mut bytes = numbers.bytes();
+            bytes.truncate(range.end - at);
+            memory.write_all_at(&bytes, at as u64).unwrap();
+        }
+        objects.use_all();
+    }
+    drop(objects);
+    // Not an error: the arena may be beyond repair.
+    black_box(Objects::try_new().is_ok());
+}
+
+struct Objects {
+    queue: Queue<Vec<u8>>,
+    lock: Lock<u64>,
+    semaphore: Semaphore,
+    event: Event,
+    value: Value<[u64; 4]>,
+    array: Array<u64>,
+    list: List<u64>,
+    pipe: brigade_shm::pipe::Ends<String, String>,
+}
+
+impl Objects {
+    fn new() -> Self {
+        Self::try_new().unwrap()
+    }
+
+    fn try_new() -> Result<Self, brigade_shm::Error> {
+        Ok(Self {
+            queue: Queue::with_ring(3, 128)?,
+            lock: Lock::new(0)?,
+            semaphore: Semaphore::new(2)?,
+            event: Event::new()?,
+            value: Value::new([0; 4])?,
+            array: Array::zeroed(20)?,
+            list: List::new()?,
+            pipe: pipe()?,
+        })
+    }
+
+    fn use_all(&self) {
+        self.use_channels();
+        if let Ok(mut guard) = self.lock.lock_timeout(SHORT) {
+            *guard += 1;
+        }
+        let first = self.semaphore.acquire_timeout(SHORT);
+        black_box((self.semaphore.try_acquire().is_some(), self.semaphore.release(1).is_ok()));
+        drop(first);
+        self.event.set();
+        self.event.clear();
+        black_box(self.event.wait_timeout(SHORT));
+        self.value.set([1; 4]);
+        black_box(self.value.get());
+        self.value.update(|row| row[0] = row[0].wrapping_add(1));
+        black_box((self.array.set(3, 3).is_ok(), self.array.get(19), self.array.to_vec()));
+        black_box((self.list.push(1).is_ok(), self.list.push(2).is_ok(), self.list.pop()));
+        black_box((self.list.get(0), self.list.len(), self.list.to_vec().is_ok()));
+        let arena = Arena::program().unwrap();
+        arena.bury_the_dead();
+        black_box((arena.used().is_ok(), arena.size().is_ok()));
+        black_box(Value::new(7_u64).is_ok());
+    }
+
+    fn use_channels(&self) {
+        let queue = &self.queue;
+        black_box((queue.len(), queue.is_full(), queue.is_closed()));
+        for length in [3, 100, 5_000] {
+            black_box(queue.put_timeout(vec![1; length], SHORT).is_ok());
+            black_box(queue.try_put(vec![1; length]).is_ok());
+        }
+        for _ in 0..4 {
+            black_box(queue.try_get().is_ok());
+        }
+        black_box(queue.get_timeout(SHORT).is_ok());
+        let producer = queue.producer();
+        black_box(wait(&[queue, &self.event], Deadline::after(SHORT)));
+        drop(producer);
+        let (one, two) = &self.pipe;
+        black_box(one.send_timeout("text".into(), SHORT).is_ok());
+        black_box((two.poll(SHORT), two.recv_timeout(SHORT).is_ok()));
+    }
+}
