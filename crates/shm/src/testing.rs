@@ -84,7 +84,8 @@ pub fn overwritable() -> Vec<Range<usize>> {
     let arena = Arena::program().expect("there is memory");
     let blocks = heap::offsets(arena).expect("the arena is whole");
     let lock = offset_of!(Header, heap) + offset_of!(Heap, lock);
-    let mut ranges = vec![lock + 4..lock + size_of::<Heap>()];
+    let mut ranges = Vec::new();
+    ranges.push(lock + 4..lock + size_of::<Heap>());
     let entries = offset_of!(Header, census) + offset_of!(Census, entries);
     ranges.extend((0..8).map(|slot| entries + slot * size_of::<Entry>()).map(|at| {
         let life = at + offset_of!(Entry, life);

@@ -200,8 +200,11 @@ fn a_sleeper_that_nobody_wakes_looks_again() {
             std::thread::yield_now();
         }
         lock.word.fetch_and(!WAITERS, Relaxed);
-        // Long enough for the waiter to be asleep in most runs; right in all.
-        std::thread::sleep(Duration::from_millis(5));
+        // Asleep in most runs, and right in all.
+        let pause = Deadline::after(Duration::from_millis(5));
+        while !pause.is_past() {
+            std::thread::yield_now();
+        }
         lock.unlock();
         assert_eq!(waiter.join().expect("no panic"), Some(Acquired::Clean));
     });
