@@ -30,9 +30,6 @@ use std::process::ExitCode;
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> ExitCode {
-    // Whether it is worth spinning is asked once, here, before this process is pinned to one CPU.
-    // The partners do the same: a case starts with both CPUs allowed.
-    brigade_sys::spin::is_parallel();
     brigade::init();
     let options = Options::parse();
     let outcome = match &options.role {

@@ -28,7 +28,7 @@ pub mod random;
 pub mod robust;
 pub mod signals;
 pub mod socket;
-pub mod spin;
+mod spin;
 #[cfg(any(test, feature = "kill-points"))]
 pub mod test_processes;
 pub mod thread;
