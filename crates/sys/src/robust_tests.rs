@@ -205,8 +205,11 @@ fn a_sleeper_that_nobody_wakes_looks_again() {
         while !pause.is_past() {
             std::thread::yield_now();
         }
+        let released = std::time::Instant::now();
         lock.unlock();
         assert_eq!(waiter.join().expect("no panic"), Some(Acquired::Clean));
+        // A sleeper that does not look again has the lock only when its ten seconds are over.
+        assert!(released.elapsed() < Duration::from_secs(5));
     });
 }
 

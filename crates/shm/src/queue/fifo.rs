@@ -165,6 +165,9 @@ impl<T: Message> Queue<T> {
 
     /// Puts a value at the end if there is room.
     ///
+    /// Waits for nobody but a process that is inside the queue at this moment, and for at most a
+    /// fifth of a second: one that was stopped there makes the queue look full.
+    ///
     /// # Errors
     ///
     /// [`TryPutError`], with the value.
@@ -210,6 +213,9 @@ impl<T: Message> Queue<T> {
     }
 
     /// Takes the first value if there is one.
+    ///
+    /// Waits for nobody but a process that is inside the queue at this moment, and for at most a
+    /// fifth of a second: one that was stopped there makes the queue look empty.
     ///
     /// # Errors
     ///
