@@ -199,12 +199,12 @@ fn a_sleeper_that_nobody_wakes_looks_again() {
         while lock.word.load(Relaxed) & WAITERS == 0 {
             std::thread::yield_now();
         }
-        lock.word.fetch_and(!WAITERS, Relaxed);
-        // Asleep in most runs, and right in all.
-        let pause = Deadline::after(Duration::from_millis(5));
+        // Time for the waiter to get from the mark to its sleep. Right in all runs.
+        let pause = Deadline::after(Duration::from_millis(20));
         while !pause.is_past() {
             std::thread::yield_now();
         }
+        lock.word.fetch_and(!WAITERS, Relaxed);
         let released = std::time::Instant::now();
         lock.unlock();
         assert_eq!(waiter.join().expect("no panic"), Some(Acquired::Clean));
