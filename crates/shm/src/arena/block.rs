@@ -145,7 +145,19 @@ impl Block {
 
     /// Whether no message carries a handle of the object.
     pub(crate) fn is_in_no_message(&self) -> bool {
-        self.transit.load(Acquire) == 0 // PAIR transit: with `heap::arrived`.
+        self.transit.load(Acquire) == 0 // PAIR transit: with `arrive`.
+    }
+
+    /// Says that one more message carries a handle of the object. Needs no lock: the sender holds
+    /// the object.
+    pub(crate) fn depart(&self) {
+        self.transit.fetch_add(1, Relaxed);
+    }
+
+    /// Says that a message that carried a handle has arrived, or will not leave.
+    pub(crate) fn arrive(&self) {
+        // PAIR transit: the new holder's bit is there before the message's count is not.
+        let _ = self.transit.fetch_update(Release, Relaxed, |transit| transit.checked_sub(1));
     }
 
     /// The slots of the processes that hold the object.

@@ -204,21 +204,15 @@ pub(crate) fn adopt(
     }
     locked.hold(block, slot);
     if arrival == Arrival::Message {
-        arrived(block);
+        block.arrive();
     }
     Ok(())
-}
-
-/// Takes one from the count of messages that carry the object. `send` adds without the lock.
-fn arrived(block: &Block) {
-    // PAIR transit: the new holder's bit is there before the message's count is not.
-    let _ = block.transit.fetch_update(Release, Relaxed, |transit| transit.checked_sub(1));
 }
 
 /// Says that a message now carries a handle of `place`, which this process holds.
 pub(crate) fn send(arena: &'static Arena, place: Place) {
     if let Some(block) = arena.mapping().get::<Block>(place.offset) {
-        block.transit.fetch_add(1, Relaxed);
+        block.depart();
     }
 }
 
@@ -226,7 +220,7 @@ pub(crate) fn send(arena: &'static Arena, place: Place) {
 pub(crate) fn unsend(arena: &'static Arena, place: Place) -> Result<(), Error> {
     let locked = Locked::new(arena)?;
     if let Ok(block) = locked.object(place) {
-        arrived(block);
+        block.arrive();
         locked.free_if_abandoned(block, place.offset);
     }
     Ok(())
