@@ -6,7 +6,7 @@ use crate::options::Options;
 use crate::ours::channel::{Pipes, Queues};
 use crate::ours::counter::{Addition, Counter};
 use crate::ours::lock::{LockAlone, LockContended};
-use crate::ours::payload::{ByteString, Payload};
+use crate::ours::payload::Payload;
 use crate::ours::pool::{PoolPasswords, Request, Tasks};
 use crate::peers::ipc_channel::{Bytes, Typed};
 use crate::peers::lock::{PthreadAlone, PthreadContended, StdAlone, StdContended, Word};
@@ -93,7 +93,7 @@ fn one_way_ours(size: usize) -> Vec<Box<dyn Case>> {
         8 => both::<u64>(size, 2_000_000),
         64 => both::<[u64; 8]>(size, 2_000_000),
         _ => {
-            let mut cases = both::<ByteString>(size, 600_000);
+            let mut cases = both::<brigade::codec::Bytes>(size, 600_000);
             cases.push(stream(Queues::<Vec<u8>>(PhantomData), size, 300_000));
             cases
         }

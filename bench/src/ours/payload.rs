@@ -1,9 +1,8 @@
 //! Messages as the types that a program would send.
 
 use crate::Result;
-use serde::de::{Error, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::fmt;
+use brigade::codec::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// A type that stands for the bytes of a numbered message.
 pub(crate) trait Payload: Serialize + for<'de> Deserialize<'de> + Send + 'static {
@@ -59,53 +58,15 @@ impl Payload for Vec<u8> {
     }
 }
 
-/// A byte string that is written and read as one piece. serde treats a `Vec<u8>` as a list of
-/// numbers.
-#[derive(Debug)]
-pub(crate) struct ByteString(Vec<u8>);
-
-impl Payload for ByteString {
+impl Payload for Bytes {
     const QUEUE: &'static str = "Queue, byte strings";
     const PIPE: &'static str = "pipe, byte strings";
 
     fn of(bytes: &[u8]) -> Result<Self> {
-        Ok(Self(bytes.to_vec()))
+        Ok(bytes.into())
     }
 
     fn write_to(self, bytes: &mut Vec<u8>) {
-        *bytes = self.0;
-    }
-}
-
-impl Serialize for ByteString {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for ByteString {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Bytes;
-
-        impl Visitor<'_> for Bytes {
-            type Value = ByteString;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a byte string")
-            }
-
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> std::result::Result<ByteString, E> {
-                Ok(ByteString(bytes.to_vec()))
-            }
-
-            fn visit_byte_buf<E: Error>(
-                self,
-                bytes: Vec<u8>,
-            ) -> std::result::Result<ByteString, E> {
-                Ok(ByteString(bytes))
-            }
-        }
-
-        deserializer.deserialize_byte_buf(Bytes)
+        *bytes = self.into();
     }
 }

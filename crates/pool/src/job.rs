@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use brigade_codec::{EncodeError, Message, decode, encode};
+use brigade_codec::{Bytes, EncodeError, Message, decode, encode};
 use brigade_process::ExitStatus;
 use brigade_process::call::Task;
 use brigade_shm::transit::{self, Cargo};
 
 use crate::cell::{Cell, isolated};
 use crate::error::{Broken, TaskError};
-use crate::letter::{Bytes, Reply};
+use crate::letter::Reply;
 
 /// An encoded value, and the handles of shared objects that travel with it.
 #[derive(Debug)]

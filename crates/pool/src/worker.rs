@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use brigade_codec::decode;
+use brigade_codec::{Bytes, decode};
 use brigade_process::call::{CallError, Task};
 use brigade_shm::transit::{self, Cargo};
 use brigade_shm::{PutError, Queue};
 use brigade_sys::signals::{self, Signal};
 
-use crate::letter::{Bytes, Desk, News, Order, Reply, Report};
+use crate::letter::{Desk, News, Order, Reply, Report};
 
 /// The exit code of a worker whose initializer failed, or that cannot work.
 const UNABLE: u8 = 70;
