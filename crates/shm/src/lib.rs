@@ -18,6 +18,8 @@ mod named;
 pub mod pipe;
 mod plain;
 pub mod queue;
+#[allow(dead_code, reason = "its first users are being written")]
+mod redo;
 pub mod sync;
 #[cfg(feature = "kill-points")]
 pub mod testing;

@@ -162,6 +162,13 @@ impl Mapping {
         Some(unsafe { &*address })
     }
 
+    /// The offset at which `object` lies; `None` when it does not lie in this mapping.
+    #[inline]
+    pub fn offset_of<T: Shareable>(&self, object: &T) -> Option<usize> {
+        let offset = ptr::from_ref(object).addr().checked_sub(self.base.as_ptr().addr())?;
+        self.has(offset, size_of::<T>()).then_some(offset)
+    }
+
     /// The `count` objects of type `T` from `offset` on; `None` as for [`get`](Self::get).
     #[inline]
     pub fn slice<T: Shareable>(&'static self, offset: usize, count: usize) -> Option<&'static [T]> {

@@ -65,14 +65,27 @@ pub(crate) enum Kind {
     Channel = 8,
     /// One side of a channel: its holders are the processes that send, or that receive.
     Endpoint = 9,
+    /// The objects whose handles a message carries.
+    Cargo = 10,
+    RLock = 11,
+    Condition = 12,
+    Barrier = 13,
+    RwLock = 14,
+    Map = 15,
+    /// Messages in another order than that of a channel, or that are acknowledged.
+    Shelf = 16,
+    Broadcast = 17,
 }
 
 impl Kind {
     fn from_number(number: u8) -> Option<Self> {
         use Kind::*;
-        [Bytes, Lock, Semaphore, Event, Value, Array, List, Channel, Endpoint]
-            .into_iter()
-            .find(|&kind| kind as u8 == number)
+        [
+            Bytes, Lock, Semaphore, Event, Value, Array, List, Channel, Endpoint, Cargo, RLock,
+            Condition, Barrier, RwLock, Map, Shelf, Broadcast,
+        ]
+        .into_iter()
+        .find(|&kind| kind as u8 == number)
     }
 
     /// The name users know it by.
@@ -87,6 +100,14 @@ impl Kind {
             Self::List => "list",
             Self::Channel => "queue",
             Self::Endpoint => "queue endpoint",
+            Self::Cargo => "list of carried objects",
+            Self::RLock => "re-entrant lock",
+            Self::Condition => "condition",
+            Self::Barrier => "barrier",
+            Self::RwLock => "read-write lock",
+            Self::Map => "map",
+            Self::Shelf => "queue",
+            Self::Broadcast => "broadcast",
         }
     }
 }

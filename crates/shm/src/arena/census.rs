@@ -43,6 +43,22 @@ pub(crate) struct Tag {
     pub(crate) generation: u32,
 }
 
+#[allow(dead_code, reason = "its first users are being written")]
+impl Tag {
+    /// The tag as a word that is never zero, to be kept in shared memory as "whose this is".
+    pub(crate) fn to_word(self) -> u64 {
+        (u64::from(self.slot) + 1) << 32 | u64::from(self.generation)
+    }
+
+    /// The tag that a word names; `None` for zero, and for what is no tag.
+    pub(crate) fn from_word(word: u64) -> Option<Self> {
+        let slot = u16::try_from((word >> 32).checked_sub(1)?).ok()?;
+        // The lower half of the word.
+        let generation = word as u32;
+        (usize::from(slot) < MAX_PROCESSES).then_some(Self { slot, generation })
+    }
+}
+
 /// What an entry's claim word says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
@@ -320,6 +336,20 @@ mod tests {
                     assert_eq!(Claim::unpack(claim.pack()), claim);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_tag_comes_back_from_its_word_and_no_tag_from_another() {
+        for slot in [0, 1, 511] {
+            for generation in [0, 1, GENERATION_MASK] {
+                let tag = Tag { slot, generation };
+                assert_ne!(tag.to_word(), 0);
+                assert_eq!(Tag::from_word(tag.to_word()), Some(tag));
+            }
+        }
+        for word in [0, 7, 513 << 32, u64::MAX] {
+            assert_eq!(Tag::from_word(word), None);
         }
     }
 
