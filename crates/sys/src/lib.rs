@@ -25,6 +25,7 @@ pub mod lifeline;
 pub mod memory;
 pub mod pidfd;
 pub mod random;
+pub mod reactor;
 pub mod robust;
 pub mod signals;
 pub mod socket;
