@@ -22,9 +22,8 @@
 //! and is not all in place. The kernel hands the lock to the next, which makes the change again
 //! before it looks at anything.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{Relaxed, Release};
-
+use brigade_sys::atomic::AtomicU64;
+use brigade_sys::atomic::Ordering::{Relaxed, Release};
 use brigade_sys::kill_point::kill_point;
 use brigade_sys::memory::Shareable;
 use brigade_sys::robust::{Acquired, RobustLock};

@@ -28,9 +28,9 @@
 //! the word holds no count and no owner.
 
 use std::ptr;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicU32, fence};
 
+use crate::atomic::Ordering::{Relaxed, SeqCst};
+use crate::atomic::{AtomicU32, fence};
 use crate::futex::{self, WAITERS};
 use crate::spin;
 use crate::thread::{Link, ROBUST_OFFSET, Thread};

@@ -6,12 +6,12 @@
 //! See [futex(2)](https://man7.org/linux/man-pages/man2/futex.2.html).
 
 use std::num::NonZeroU32;
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::thread::futex::{self, Flags};
 
+use crate::atomic::AtomicU32;
 use crate::time::Deadline;
 
 /// Set by those who wait, so that the owner of the word wakes one of them.

@@ -7,8 +7,8 @@
 //!
 //! # Safety
 //!
-//! A list belongs to one thread: no other writes to its head or to the nodes on it. A lock's memory
-//! is never unmapped. The note of a forked child starts empty, as the child's list does.
+//! A lock's memory is never unmapped. The note of a forked child starts empty, as the child's list
+//! does.
 #![allow(unsafe_code)]
 
 use std::cell::RefCell;
@@ -16,7 +16,7 @@ use std::mem::ManuallyDrop;
 use std::ptr;
 
 use crate::robust::RobustLock;
-use crate::thread::{Link, Thread};
+use crate::thread::{Link, Thread, read, set_previous, untagged, write};
 
 /// How many locks a thread holds before its note takes memory.
 const FEW: usize = 8;
@@ -224,27 +224,4 @@ impl Note {
         }
         write(head, next);
     }
-}
-
-fn read(link: *mut Link) -> *mut Link {
-    // SAFETY: the head, or a node of the C library on this thread's list.
-    unsafe { link.cast::<*mut Link>().read_volatile() }
-}
-
-fn write(link: *mut Link, next: *mut Link) {
-    // SAFETY: the head, a node of the C library or a lock of the note; only this thread writes it.
-    unsafe { link.cast::<*mut Link>().write_volatile(next) };
-}
-
-/// Writes the "previous" field that lies in the eight bytes before a link.
-fn set_previous(link: *mut Link, previous: *mut Link) {
-    let field = untagged(link).cast::<*mut Link>().wrapping_sub(1);
-    // SAFETY: `link` is the head, a node of the C library or a lock of the note. All three keep
-    // the previous address in the eight bytes before the link.
-    unsafe { field.write_volatile(previous) };
-}
-
-/// The address without the mark that the C library puts on its priority-inheriting mutexes.
-fn untagged(link: *mut Link) -> *mut Link {
-    link.map_addr(|address| address & !1)
 }

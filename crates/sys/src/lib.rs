@@ -10,6 +10,7 @@
 
 pub mod activation;
 pub mod affinity;
+pub mod atomic;
 pub mod bell;
 pub mod descriptor;
 pub mod error;

@@ -29,11 +29,10 @@
 
 use std::path::Path;
 use std::ptr;
-use std::sync::atomic::AtomicPtr;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
+use crate::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::atomic::{AtomicPtr, AtomicU32};
 use crate::futex::{self, OWNER_DIED, TID_MASK, WAITERS, Wait};
 use crate::held;
 use crate::spin;

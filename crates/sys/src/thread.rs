@@ -11,6 +11,10 @@
 //! The head belongs to the calling thread alone: it is read and written only by this thread, and by
 //! the kernel after the thread has ended. Its address is valid for the thread's whole life. The
 //! cached address is thread-local and is looked up again in a forked child.
+//!
+//! A list belongs to one thread: no other writes to its nodes. [`read`], [`write`] and
+//! [`set_previous`] take the links that `held` knows: the head, the locks of its note, and nodes of
+//! the C library reached from these.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -159,4 +163,33 @@ impl Thread {
 
 fn unsupported(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, why)
+}
+
+/// What the field at `link` says: the head's, a lock's of the note, or a node's of the C library.
+#[inline]
+pub(crate) fn read(link: *mut Link) -> *mut Link {
+    // SAFETY: the head, or a node of the C library on this thread's list.
+    unsafe { link.cast::<*mut Link>().read_volatile() }
+}
+
+/// Changes the field at `link`. From here on the kernel sees it.
+#[inline]
+pub(crate) fn write(link: *mut Link, next: *mut Link) {
+    // SAFETY: the head, a node of the C library or a lock of the note; only this thread writes it.
+    unsafe { link.cast::<*mut Link>().write_volatile(next) };
+}
+
+/// Writes the "previous" field that lies in the eight bytes before a link.
+#[inline]
+pub(crate) fn set_previous(link: *mut Link, previous: *mut Link) {
+    let field = untagged(link).cast::<*mut Link>().wrapping_sub(1);
+    // SAFETY: `link` is the head, a node of the C library or a lock of the note. All three keep
+    // the previous address in the eight bytes before the link.
+    unsafe { field.write_volatile(previous) };
+}
+
+/// The address without the mark that the C library puts on its priority-inheriting mutexes.
+#[inline]
+pub(crate) fn untagged(link: *mut Link) -> *mut Link {
+    link.map_addr(|address| address & !1)
 }

@@ -14,13 +14,13 @@
 //! those who sleep on several bells look for themselves now and then.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::write;
 
+use crate::atomic::AtomicU32;
+use crate::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::bell;
 use crate::futex::{self, UNWATCHED_NAP, WAITERS};
 use crate::thread::Thread;

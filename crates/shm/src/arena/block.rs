@@ -8,9 +8,8 @@
 //! The state word holds the generation too, so that one store turns a free block into a new object
 //! and a handle of the old one is told apart.
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU32, AtomicU64};
-
+use brigade_sys::atomic::Ordering::{Acquire, Relaxed, Release};
+use brigade_sys::atomic::{AtomicU32, AtomicU64};
 use brigade_sys::memory::Shareable;
 
 use super::layout::{CLASSES, SLOT_WORDS};

@@ -23,9 +23,9 @@
 //! bury it, under the census lock: release what it held in every block, then set the entry free,
 //! then ring. Each step may be repeated, so a gravedigger that dies is succeeded by the next.
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
+use brigade_sys::atomic::Ordering::{Acquire, Relaxed, Release};
 use brigade_sys::identity::Identity;
 use brigade_sys::kill_point::kill_point;
 use brigade_sys::time::Deadline;

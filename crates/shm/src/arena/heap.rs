@@ -23,9 +23,8 @@
 //!
 //! A message that is destroyed unread keeps the objects it carries for as long as the arena lives.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
-
+use brigade_sys::atomic::AtomicU64;
+use brigade_sys::atomic::Ordering::Relaxed;
 use brigade_sys::bell::Bell;
 use brigade_sys::kill_point::kill_point;
 use brigade_sys::robust::Acquired;

@@ -2,8 +2,7 @@
 //!
 //! Numbers are in the machine's byte order, since an arena never leaves the machine.
 
-use std::sync::atomic::{AtomicU32, AtomicU64};
-
+use brigade_sys::atomic::{AtomicU32, AtomicU64};
 use brigade_sys::bell::Bell;
 use brigade_sys::memory::Shareable;
 use brigade_sys::robust::RobustLock;

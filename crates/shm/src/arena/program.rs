@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
+use brigade_sys::atomic::AtomicU64;
+use brigade_sys::atomic::Ordering::Relaxed;
 use brigade_sys::memory::{self, Mapping};
 use brigade_sys::thread::{check_robust_list, fork_generation};
 

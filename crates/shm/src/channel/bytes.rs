@@ -1,8 +1,8 @@
 //! How a message's bytes get into a channel and out of it.
 
 use std::cell::Cell;
-use std::sync::atomic::Ordering::Relaxed;
 
+use brigade_sys::atomic::Ordering::Relaxed;
 use brigade_sys::kill_point::kill_point;
 
 use super::layout::{SPILLED, Slot};

@@ -1,8 +1,7 @@
 //! Where everything lies in a channel's block.
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU32, AtomicU64};
-
+use brigade_sys::atomic::Ordering::{Acquire, Relaxed, Release};
+use brigade_sys::atomic::{AtomicU32, AtomicU64};
 use brigade_sys::bell::Bell;
 use brigade_sys::memory::Shareable;
 use brigade_sys::robust::RobustLock;

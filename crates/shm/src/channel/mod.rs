@@ -38,9 +38,9 @@ mod bytes;
 mod endpoint;
 mod layout;
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
+use brigade_sys::atomic::Ordering::{Acquire, Relaxed, Release};
 use brigade_sys::bell::Bell;
 use brigade_sys::kill_point::kill_point;
 use brigade_sys::robust::RobustLock;

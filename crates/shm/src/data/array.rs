@@ -17,9 +17,9 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Bound, RangeBounds};
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 
+use brigade_sys::atomic::AtomicU64;
+use brigade_sys::atomic::Ordering::Relaxed;
 use brigade_sys::memory::Shareable;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -12,9 +12,8 @@
 //!
 //! Every operation changes the cell by one store or one exchange: it happened or it did not.
 
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
-
+use brigade_sys::atomic::Ordering::{AcqRel, Acquire, Release};
+use brigade_sys::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 use brigade_sys::kill_point::kill_point;
 use brigade_sys::memory::Mapping;
 

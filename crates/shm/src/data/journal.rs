@@ -20,9 +20,8 @@
 //! happened and is not all copied: the next holder of the lock copies it again, however often it
 //! takes, and so does a reader, which comes to the lock because the sequence stays odd.
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU64, fence};
-
+use brigade_sys::atomic::Ordering::{Acquire, Relaxed, Release};
+use brigade_sys::atomic::{AtomicU64, fence};
 use brigade_sys::kill_point::kill_point;
 use brigade_sys::memory::Shareable;
 use brigade_sys::robust::RobustLock;

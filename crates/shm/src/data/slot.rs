@@ -1,7 +1,6 @@
 //! A slot: where an element of an array or a list lies, small or large.
 
-use std::sync::atomic::AtomicU64;
-
+use brigade_sys::atomic::AtomicU64;
 use brigade_sys::memory::Mapping;
 
 use super::cell::Cell;

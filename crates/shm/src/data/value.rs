@@ -24,9 +24,9 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU64, fence};
 
+use brigade_sys::atomic::Ordering::{Acquire, Relaxed, Release};
+use brigade_sys::atomic::{AtomicU64, fence};
 use brigade_sys::kill_point::kill_point;
 use brigade_sys::memory::Shareable;
 use brigade_sys::robust::RobustLock;

@@ -3,9 +3,8 @@
 //! A row can be read while another process writes it: the reader gets a mixture, and finds out
 //! afterwards, by the word that guards the row, that it has to read again.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
-
+use brigade_sys::atomic::AtomicU64;
+use brigade_sys::atomic::Ordering::Relaxed;
 use brigade_sys::kill_point::kill_point;
 
 use crate::plain::Plain;

@@ -16,10 +16,10 @@
 //! and the wake-ups has rung: that is the promise of the [`Bell`].
 
 use std::fmt;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::time::Duration;
 
+use brigade_sys::atomic::AtomicU64;
+use brigade_sys::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use brigade_sys::bell::Bell;
 use brigade_sys::kill_point::kill_point;
 use brigade_sys::memory::Shareable;

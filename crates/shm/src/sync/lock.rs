@@ -25,10 +25,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use brigade_sys::atomic::AtomicU32;
+use brigade_sys::atomic::Ordering::Relaxed;
 use brigade_sys::kill_point::kill_point;
 use brigade_sys::memory::Shareable;
 use brigade_sys::robust::{Acquired, RobustLock};

@@ -22,10 +22,10 @@
 //! process. Whoever finds no permit available looks for such, and takes them back.
 
 use std::fmt;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
+use brigade_sys::atomic::Ordering::{Acquire, Relaxed, Release};
+use brigade_sys::atomic::{AtomicU32, AtomicU64};
 use brigade_sys::bell::Bell;
 use brigade_sys::kill_point::kill_point;
 use brigade_sys::memory::Shareable;
