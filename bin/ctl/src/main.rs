@@ -1,6 +1,7 @@
 //! `brigadectl`: the operator's hand on a running supervisor.
 #![forbid(unsafe_code)]
 
+mod doctor;
 mod render;
 
 use std::path::PathBuf;
@@ -95,6 +96,8 @@ enum Verb {
     },
     /// Prints what each signal means to the supervisor
     Signals,
+    /// Examines whether this kernel does what the safety of killed processes rests on
+    Doctor,
 }
 
 #[derive(Args)]
@@ -121,6 +124,9 @@ impl Waiting {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if matches!(arguments.verb, Verb::Doctor) {
+        return doctor::run(arguments.json).exit_code().into();
+    }
     let replies = answer(&arguments);
     let mut worst = Verdict::Ok;
     for reply in &replies {
@@ -177,6 +183,8 @@ fn answer(arguments: &Arguments) -> Vec<Reply> {
             ask(Command::Shutdown(pace), waiting.wait())
         }
         Verb::Signals => vec![Reply::new(Verdict::Ok, SIGNAL_TABLE)],
+        // Asks no supervisor: `main` has seen to it.
+        Verb::Doctor => Vec::new(),
     }
 }
 

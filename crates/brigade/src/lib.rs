@@ -15,7 +15,9 @@
 //! | taking turns | [`Lock`], [`Semaphore`], [`Event`] |
 //! | passing things on | [`Queue`], [`pipe()`], [`socket`] |
 //! | waiting for any of these | [`wait`](fn@wait) |
+//! | waiting without a thread | [`ready`], [`block_on`] |
 //! | bytes and descriptors | [`codec`] |
+//! | what the kernel must do for all this | [`doctor`] |
 //!
 //! All but sockets are small handles: clone them, pass them to a process or a task, put them into a
 //! queue or a message.
@@ -89,6 +91,8 @@ pub use brigade_shm::{
     Array, Item, List, Number, ShareableList, ShareableListError, SharedMemory, SharedMemoryError,
     Value,
 };
+pub use brigade_sys::doctor;
+pub use brigade_sys::reactor::{block_on, ready};
 pub use brigade_sys::wait::{Sleep, Waitable};
 pub use waiting::{wait, wait_timeout};
 

@@ -97,6 +97,19 @@ pub fn wait_any(words: &[(&AtomicU32, u32)], deadline: Deadline) -> Wait {
     }
 }
 
+/// Whether the kernel lets this process sleep on several words at once.
+pub(crate) fn can_wait_any() -> bool {
+    let word = AtomicU32::new(0);
+    let mut waiter = futex::Wait::new();
+    // Another value than the word's: the call must refuse to sleep, and say so.
+    waiter.val = 1;
+    waiter.uaddr = futex::WaitPtr::new(word.as_ptr().cast());
+    waiter.flags = futex::WaitFlags::SIZE_U32;
+    let clock = futex::ClockId::Monotonic;
+    let asked = futex::waitv(&[waiter], futex::WaitvFlags::empty(), None, clock);
+    matches!(asked, Err(Errno::AGAIN))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::Ordering::Relaxed;

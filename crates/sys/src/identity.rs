@@ -78,7 +78,7 @@ fn inode_of(process: &OwnedFd) -> u64 {
 }
 
 /// Whether two processes' descriptors differ in their inode: asked once, of ourselves and init.
-fn has_unique_inodes() -> bool {
+pub(crate) fn has_unique_inodes() -> bool {
     static UNIQUE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     *UNIQUE.get_or_init(|| {
         let inode = |pid| Some(fstat(open(pid)?).ok()?.st_ino);

@@ -13,6 +13,7 @@ pub mod affinity;
 pub mod atomic;
 pub mod bell;
 pub mod descriptor;
+pub mod doctor;
 pub mod error;
 pub mod file;
 pub mod fork;

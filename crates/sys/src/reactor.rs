@@ -15,7 +15,7 @@
 //! sleeps only while `version` is what it was before that look. When a thing becomes ready, every
 //! future that waits for it is woken and tries for itself; those that come too late register anew.
 //! What the thread is woken for it passes on to the sleepers of other processes, as every
-//! [`wait`](crate::wait::wait) does, so a future that is dropped after its wake-up takes nothing
+//! [`wait`] does, so a future that is dropped after its wake-up takes nothing
 //! away from anybody.
 //!
 //! # What a dead process leaves

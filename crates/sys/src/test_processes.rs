@@ -81,6 +81,37 @@ impl Drop for Child {
     }
 }
 
+/// Makes the kernel answer "no such call" to the calling process whenever it makes one of `calls`,
+/// as an older kernel or a sandbox does. For the rest of the process's life.
+///
+/// # Panics
+///
+/// Panics when the kernel takes no such filter.
+pub fn without_calls(calls: &[libc::c_long]) {
+    /// What a jump over the refusal, or over nothing, looks like.
+    fn statement(code: u32, jump_if_not: u8, operand: u32) -> libc::sock_filter {
+        // The codes are small numbers.
+        libc::sock_filter { code: code as u16, jt: 0, jf: jump_if_not, k: operand }
+    }
+    // The call's number comes first in what a filter is shown.
+    let mut program = vec![statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
+    for call in calls {
+        let number = u32::try_from(*call).expect("numbers of calls are small");
+        program.push(statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, number));
+        let refusal = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned();
+        program.push(statement(libc::BPF_RET | libc::BPF_K, 0, refusal));
+    }
+    program.push(statement(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW));
+    let length = u16::try_from(program.len()).expect("a filter is short");
+    let filter = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
+    // SAFETY: sets a flag of this process.
+    let promised = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    // SAFETY: the kernel copies the filter, which outlives the call.
+    let taken =
+        unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter) };
+    assert!(promised == 0 && taken == 0, "{}", std::io::Error::last_os_error());
+}
+
 /// Stops the calling process, until it is continued or killed.
 pub fn stop() {
     // SAFETY: a signal to ourselves.

@@ -12,8 +12,8 @@
 //! the kernel after the thread has ended. Its address is valid for the thread's whole life. The
 //! cached address is thread-local and is looked up again in a forked child.
 //!
-//! A list belongs to one thread: no other writes to its nodes. [`read`], [`write`] and
-//! [`set_previous`] take the links that `held` knows: the head, the locks of its note, and nodes of
+//! A list belongs to one thread: no other writes to its nodes. `read`, `write` and
+//! `set_previous` take the links that `held` knows: the head, the locks of its note, and nodes of
 //! the C library reached from these.
 #![allow(unsafe_code)]
 

@@ -65,6 +65,8 @@ fn every_verb_does_what_it_says_and_exits_accordingly() {
     check(&daemon, &["reload", "--all", "--changed"], 2, &["cannot be used with"]);
     check(&daemon, &["check"], 0, &["fine"]);
     check(&daemon, &["signals"], 0, &["HUP", "reload"]);
+    check(&daemon, &["doctor"], 0, &["robust list", "The promise is kept"]);
+    check(&daemon, &["--json", "doctor"], 0, &["\"sound\":true", "\"outcome\":\"holds\""]);
     check(&daemon, &["reopen"], 0, &["anew"]);
     check(&daemon, &["nonsense"], 2, &["unrecognized"]);
     check(&daemon, &["stop", "all"], 0, &["web has stopped", "bad has stopped"]);
