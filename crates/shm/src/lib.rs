@@ -13,6 +13,7 @@ pub mod arena;
 mod channel;
 pub mod data;
 mod error;
+mod future;
 mod handle;
 mod named;
 pub mod pipe;

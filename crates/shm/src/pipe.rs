@@ -209,7 +209,11 @@ impl<Out: Message, In: Message> Connection<Out, In> {
         })
     }
 
-    fn receiver(&self) -> Result<&Consumer<In>, RecvError> {
+    pub(crate) fn sender(&self) -> Option<&Producer<Out>> {
+        self.sender.as_ref()
+    }
+
+    pub(crate) fn receiver(&self) -> Result<&Consumer<In>, RecvError> {
         self.receiver.as_ref().ok_or(RecvError::OneWay)
     }
 }

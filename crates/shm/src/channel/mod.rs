@@ -222,6 +222,13 @@ impl Channel {
         self.watch(Side::Sending, sleep);
     }
 
+    /// Adds what will change when a put would not block to `sleep`.
+    pub(crate) fn prepare_put<'a>(&'a self, sleep: &mut Sleep<'a>) {
+        self.handle.before_sleep();
+        self.shared.not_full.prepare(sleep);
+        self.watch(Side::Receiving, sleep);
+    }
+
     fn put_now(&self, payload: &Payload<'_>, deadline: Deadline) -> Result<(), PutRefusal> {
         let locked = Locked::new(&self.shared.producer, deadline).ok_or(PutRefusal::Full)?;
         if self.is_closed() || self.is_surely_deserted(Side::Receiving) {

@@ -114,6 +114,10 @@ impl<T> Queue<T> {
         Ok(Consumer { queue: self.clone(), endpoint })
     }
 
+    pub(crate) fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
     /// Ends the queue: puts are refused from now on, and gets when it is empty.
     pub fn close(&self) {
         self.channel.close();

@@ -125,11 +125,20 @@ impl Event {
 
     fn wait_until(&self, deadline: Deadline) -> bool {
         let began = self.shared.word.load(Acquire); // PAIR set: with the exchange in `set`.
-        if began & SET != 0 {
-            return true;
-        }
-        let look = || (self.shared.word.load(Acquire) >> 1 != began >> 1).then_some(()); // PAIR set
+        let look = || self.was_set_since(began).then_some(());
         self.shared.bell.wait(deadline, look, |_| ()).is_some()
+    }
+
+    /// Whether the event is set, or was since its word was `began`.
+    fn was_set_since(&self, began: u64) -> bool {
+        // PAIR set: with the exchange in `set`.
+        began & SET != 0 || self.shared.word.load(Acquire) >> 1 != began >> 1
+    }
+
+    /// The event as one waits for it who begins now.
+    pub(crate) fn since_now(&self) -> Since {
+        // PAIR set: with the exchange in `set`.
+        Since { event: self.clone(), began: self.shared.word.load(Acquire) }
     }
 
     fn from_handle(handle: Handle) -> Result<Self, Error> {
@@ -146,6 +155,23 @@ impl Waitable for Event {
 
     fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
         self.shared.bell.prepare(sleep);
+    }
+}
+
+/// An event as one waits for it: also a set that was cleared meanwhile counts.
+pub(crate) struct Since {
+    event: Event,
+    /// The word when the wait began.
+    began: u64,
+}
+
+impl Waitable for Since {
+    fn is_ready(&self) -> bool {
+        self.event.was_set_since(self.began)
+    }
+
+    fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
+        self.event.shared.bell.prepare(sleep);
     }
 }
 
