@@ -4,7 +4,6 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
-use std::time::Duration;
 
 use brigade_shm::testing::{Ended, alone, start};
 use brigade_shm::{Event, GetError, PutError, Queue, Semaphore, pipe};
