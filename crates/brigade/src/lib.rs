@@ -15,7 +15,7 @@
 //! | taking turns | [`Lock`], [`Semaphore`], [`Event`] |
 //! | passing things on | [`Queue`], [`pipe()`], [`socket`] |
 //! | waiting for any of these | [`wait`](fn@wait) |
-//! | waiting without a thread | [`ready`], [`block_on`] |
+//! | waiting without a thread | [`ready`], [`wait_async`], [`block_on`] |
 //! | bytes and descriptors | [`codec`] |
 //! | what the kernel must do for all this | [`doctor`] |
 //!
@@ -94,7 +94,7 @@ pub use brigade_shm::{
 pub use brigade_sys::doctor;
 pub use brigade_sys::reactor::{block_on, ready};
 pub use brigade_sys::wait::{Sleep, Waitable};
-pub use waiting::{wait, wait_timeout};
+pub use waiting::{wait, wait_async, wait_timeout};
 
 /// Connections between processes that are no relatives, or on other machines: unix and TCP.
 pub mod socket {

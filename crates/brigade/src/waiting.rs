@@ -34,3 +34,24 @@ pub fn wait(objects: &[&dyn Waitable]) -> Vec<usize> {
 pub fn wait_timeout(objects: &[&dyn Waitable], timeout: Duration) -> Vec<usize> {
     brigade_sys::wait::wait(objects, Deadline::after(timeout))
 }
+
+/// Waits as [`wait`] does, without a thread of its own.
+///
+/// # Cancellation
+///
+/// Dropping the future takes nothing from anybody.
+///
+/// # Examples
+///
+/// ```
+/// use brigade::{Event, Queue, block_on, wait_async};
+///
+/// let (queue, event) = (Queue::<u32>::bounded(1)?, Event::new()?);
+/// event.set();
+/// let ready = block_on(wait_async(vec![Box::new(queue), Box::new(event)]));
+/// assert_eq!(ready, [1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub async fn wait_async(objects: Vec<Box<dyn Waitable + Send + Sync>>) -> Vec<usize> {
+    brigade_sys::reactor::ready_any(objects).await
+}

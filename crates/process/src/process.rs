@@ -9,6 +9,7 @@ use std::time::Duration;
 use brigade_codec::Message;
 use brigade_sys::Error;
 use brigade_sys::pidfd;
+use brigade_sys::reactor;
 use brigade_sys::signals::Signal;
 use brigade_sys::time::Deadline;
 use brigade_sys::wait::{Sleep, Waitable};
@@ -120,6 +121,20 @@ impl Process {
     /// Waits until it has ended, at most `timeout`; `None` if it has not.
     pub fn join_timeout(&self, timeout: Duration) -> Option<ExitStatus> {
         self.record.wait(Deadline::after(timeout))
+    }
+
+    /// Waits until it has ended, without a thread of its own.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn join_async(&self) -> ExitStatus {
+        loop {
+            if let Some(status) = self.record.status() {
+                return status;
+            }
+            reactor::ready(self.clone()).await;
+        }
     }
 
     /// Asks it to end, with `SIGTERM`. Returns at once; its own children are left alone.

@@ -18,6 +18,7 @@ use brigade_process::{
     process_cpu_count,
 };
 use brigade_shm::Event;
+use brigade_sys::reactor::block_on;
 use brigade_sys::signals::{self, Signal};
 use brigade_sys::time::Deadline;
 use brigade_sys::wait::wait;
@@ -425,5 +426,23 @@ fn a_status_that_somebody_else_took_is_not_made_up() {
         signals::restore_default(Signal::CHLD).unwrap();
         assert!(matches!(status, ExitStatus::Unknown | ExitStatus::Signal(SIGKILL)), "{status}");
         assert_eq!(process.join(), status);
+    });
+}
+
+#[test]
+fn a_task_waits_for_processes_without_a_thread_of_its_own() {
+    each_method(|method| {
+        // A copy by `fork` is refused beside the thread that sleeps for futures.
+        if method == StartMethod::Fork {
+            return;
+        }
+        let process = with(method).start(wait_for_ever, ()).unwrap();
+        let other = process.clone();
+        std::thread::scope(|scope| {
+            let ended = scope.spawn(|| block_on(process.join_async()));
+            other.kill().unwrap();
+            assert_eq!(ended.join().unwrap(), ExitStatus::Signal(SIGKILL));
+        });
+        assert_eq!(block_on(other.join_async()), ExitStatus::Signal(SIGKILL));
     });
 }

@@ -224,6 +224,36 @@ impl Waitable for Change {
     }
 }
 
+/// Waits until at least one of `objects` is ready, and returns the indexes of all that are.
+///
+/// # Cancellation
+///
+/// As for [`ready`].
+pub async fn ready_any(objects: Vec<Box<dyn Waitable + Send + Sync>>) -> Vec<usize> {
+    let any = Arc::new(Any(objects));
+    loop {
+        let indexes: Vec<usize> =
+            (0..any.0.len()).filter(|&index| any.0[index].is_ready()).collect();
+        if !indexes.is_empty() {
+            return indexes;
+        }
+        Ready { object: any.clone(), number: None }.await;
+    }
+}
+
+/// Several objects, of which one is enough.
+struct Any(Vec<Box<dyn Waitable + Send + Sync>>);
+
+impl Waitable for Any {
+    fn is_ready(&self) -> bool {
+        self.0.iter().any(|object| object.is_ready())
+    }
+
+    fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
+        self.0.iter().for_each(|object| object.prepare(sleep));
+    }
+}
+
 /// Runs a future to its end in this thread.
 ///
 /// For programs without a runtime, and for tests.
