@@ -186,7 +186,11 @@ fn run() {
         let ready = wait(&objects, deadline);
         idle &= ready.is_empty();
         let numbers = ready.into_iter().filter_map(|index| waiting.get(index.checked_sub(1)?));
-        wake(numbers.map(|(number, _)| *number));
+        let numbers: Vec<u64> = numbers.map(|(number, _)| *number).collect();
+        // Whoever is woken finds that nobody but itself has the object.
+        drop(objects);
+        drop(waiting);
+        wake(numbers);
     }
 }
 
@@ -202,13 +206,16 @@ fn retire() -> bool {
     !list.has_thread
 }
 
-fn wake(numbers: impl Iterator<Item = u64>) {
+fn wake(numbers: Vec<u64>) {
     let woken: Vec<Registered> = {
         let mut list = list();
-        numbers.filter_map(|number| list.waiting.remove(&number)).collect()
+        numbers.into_iter().filter_map(|number| list.waiting.remove(&number)).collect()
     };
     // Outside the lock: a waker may run the task, which registers anew.
-    woken.into_iter().for_each(|registered| registered.waker.wake());
+    for Registered { object, waker } in woken {
+        drop(object);
+        waker.wake();
+    }
 }
 
 /// A change of the list since this version of it.
