@@ -4,11 +4,13 @@
 
 use std::mem::offset_of;
 use std::ops::Range;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use brigade_sys::kill_point::arm;
-pub use brigade_sys::test_processes::Ended;
-use brigade_sys::test_processes::{Child, die};
+use brigade_sys::test_processes::die;
+pub use brigade_sys::test_processes::{Child, Ended};
 
 use crate::arena::layout::{Census, Entry, Header, Heap};
 use crate::arena::{Arena, fork_begin, heap};
@@ -99,6 +101,41 @@ pub fn overwritable() -> Vec<Range<usize>> {
         ranges.extend(lines.map(|line| line + 4..line + 64));
     }
     ranges
+}
+
+/// What lies in the program's arena, to see whether it has changed.
+#[derive(Debug)]
+pub struct Image(Vec<u64>);
+
+impl Image {
+    /// Everything as it is now.
+    ///
+    /// # Panics
+    ///
+    /// Panics when there is no arena.
+    pub fn take() -> Self {
+        Self(words().iter().map(|word| word.load(Relaxed)).collect())
+    }
+
+    /// Whether anything has changed since the last look.
+    pub fn has_changed(&mut self) -> bool {
+        let words = words();
+        let mut changed = self.0.len() != words.len();
+        self.0.resize(words.len(), 0);
+        for (known, word) in self.0.iter_mut().zip(words) {
+            let now = word.load(Relaxed);
+            changed |= *known != now;
+            *known = now;
+        }
+        changed
+    }
+}
+
+/// The words of the program's arena, up to the last block.
+fn words() -> &'static [AtomicU64] {
+    let arena = Arena::program().expect("there is memory");
+    let top = usize::try_from(arena.header().heap.top.load(Relaxed)).unwrap_or(0);
+    arena.mapping().slice(0, top / 8).unwrap_or_default()
 }
 
 /// Ends the calling process at once, as `kill -9` does.

@@ -32,6 +32,8 @@ pub mod robust;
 pub mod signals;
 pub mod socket;
 mod spin;
+#[cfg(feature = "kill-points")]
+pub mod stepping;
 #[cfg(any(test, feature = "kill-points"))]
 pub mod test_processes;
 pub mod thread;

@@ -7,6 +7,9 @@
 //! nothing else that has locks.
 #![allow(unsafe_code)]
 
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+
 /// How long a child may run, in seconds: one that hangs is ended by the alarm.
 const LONGEST: u32 = 60;
 
@@ -60,6 +63,36 @@ impl Child {
         ended
     }
 
+    /// Stops the child until it is [continued](Self::go_on), or killed.
+    pub fn halt(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    /// Ends a [halt](Self::halt).
+    pub fn go_on(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the child is not reaped yet")]
+    fn signal(&self, signal: libc::c_int) {
+        // SAFETY: the child is not reaped yet, so the id is its own.
+        unsafe { libc::kill(self.0, signal) };
+    }
+
+    /// Whether the child has ended, and waits to be joined.
+    pub fn has_ended(&self) -> bool {
+        let options = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        // An error says that there is nothing to wait for.
+        let status = waitid(Id::Pid(Pid::from_raw(self.0)), options);
+        !matches!(status, Ok(WaitStatus::StillAlive))
+    }
+
+    /// Lets go of a child that somebody else has reaped: its number may be another's by now.
+    #[cfg(feature = "kill-points")]
+    pub(crate) fn forget(self) {
+        std::mem::forget(self);
+    }
+
     fn reap(&self) -> Ended {
         let mut status = 0;
         // SAFETY: waits for a child of ours.
@@ -73,10 +106,8 @@ impl Child {
 }
 
 impl Drop for Child {
-    #[expect(clippy::disallowed_methods, reason = "the child is not reaped yet")]
     fn drop(&mut self) {
-        // SAFETY: the child is not reaped yet, so the id is its own.
-        unsafe { libc::kill(self.0, libc::SIGKILL) };
+        self.signal(libc::SIGKILL);
         self.reap();
     }
 }

@@ -21,6 +21,8 @@ use std::cell::Cell;
 use std::io;
 use std::ptr;
 use std::sync::Once;
+#[cfg(feature = "mutations")]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU32, Ordering, compiler_fence};
 
 /// How many bytes before its link a robust word lies.
@@ -55,6 +57,10 @@ pub(crate) struct Thread {
 
 static FORK_GENERATION: AtomicU32 = AtomicU32::new(0);
 static FORK_HANDLER: Once = Once::new();
+
+/// Set by a test that wants to see a missing [`set_pending`](Thread::set_pending) noticed.
+#[cfg(feature = "mutations")]
+pub static FORGETS_PENDING: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static CURRENT: Cell<Option<Thread>> = const { Cell::new(None) };
@@ -136,6 +142,8 @@ impl Thread {
     /// word: it marks a word that we own, and wakes one sleeper of a word that nobody owns.
     #[inline]
     pub(crate) fn set_pending(self, link: *mut Link) {
+        #[cfg(feature = "mutations")]
+        let link = if FORGETS_PENDING.load(Ordering::Relaxed) { ptr::null_mut() } else { link };
         // SAFETY: `head` is this thread's registered head.
         let pending = unsafe { &raw mut (*self.head).pending };
         // SAFETY: a plain field of a live structure that only this thread writes. Volatile,
