@@ -12,7 +12,7 @@
 //! | functions in a pool of processes, and their results | [`ProcessPool`], [`Future`], [`as_completed`] |
 //! | their family | [`parent_process`], [`active_children`], [`current_process`] |
 //! | values that processes share | [`Value`], [`Array`], [`List`], [`ShareableList`], [`SharedMemory`] |
-//! | taking turns | [`Lock`], [`Semaphore`], [`Event`] |
+//! | taking turns | [`Lock`], [`RLock`], [`Semaphore`], [`Event`] |
 //! | passing things on | [`Queue`], [`pipe()`], [`socket`] |
 //! | waiting for any of these | [`wait`](fn@wait) |
 //! | waiting without a thread | [`ready`], [`wait_async`], [`block_on`] |
@@ -84,8 +84,8 @@ pub use brigade_process::{
 };
 pub use brigade_shm::{
     Arena, Connection, Consumer, Error, Event, GetError, Lock, LockGuard, OwnerDied, Permit, Plain,
-    Producer, PutError, Queue, Semaphore, arena, one_way_pipe, pipe, pipe_between, queue, sync,
-    transit,
+    Producer, PutError, Queue, RLock, RLockGuard, Semaphore, arena, one_way_pipe, pipe,
+    pipe_between, queue, sync, transit,
 };
 pub use brigade_shm::{
     Array, Item, List, Number, ShareableList, ShareableListError, SharedMemory, SharedMemoryError,

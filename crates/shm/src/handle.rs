@@ -39,7 +39,8 @@ impl Hold {
     /// list of locks leads through the object, which must stay what it is until the process ends.
     fn is_lost_lock(&self) -> bool {
         let lock = || self.arena.mapping().get::<RobustLock>(heap::body(self.place.offset));
-        self.kind == Kind::Lock && lock().is_some_and(RobustLock::is_held_by_this_process)
+        matches!(self.kind, Kind::Lock | Kind::RLock | Kind::RwLock)
+            && lock().is_some_and(RobustLock::is_held_by_this_process)
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use brigade_shm::testing::{Ended, alone, overwritable};
-use brigade_shm::{Arena, Array, Event, List, Lock, Queue, Semaphore, Value, pipe};
+use brigade_shm::{Arena, Array, Event, List, Lock, Queue, RLock, Semaphore, Value, pipe};
 use brigade_sys::test_processes::Child;
 use brigade_sys::time::Deadline;
 use brigade_sys::wait::wait;
@@ -83,6 +83,7 @@ fn live_with_overwritten_memory(seed: u64) {
 struct Objects {
     queue: Queue<Vec<u8>>,
     lock: Lock<u64>,
+    rlock: RLock<u64>,
     semaphore: Semaphore,
     event: Event,
     value: Value<[u64; 4]>,
@@ -100,6 +101,7 @@ impl Objects {
         Ok(Self {
             queue: Queue::with_ring(3, 128)?,
             lock: Lock::new(0)?,
+            rlock: RLock::new(0)?,
             semaphore: Semaphore::new(2)?,
             event: Event::new()?,
             value: Value::new([0; 4])?,
@@ -113,6 +115,11 @@ impl Objects {
         self.use_channels();
         if let Ok(mut guard) = self.lock.lock_timeout(SHORT) {
             *guard += 1;
+        }
+        if let Ok(outer) = self.rlock.lock_timeout(SHORT)
+            && let Ok(inner) = self.rlock.try_lock()
+        {
+            inner.set(outer.get().wrapping_add(1));
         }
         let first = self.semaphore.acquire_timeout(SHORT);
         black_box((self.semaphore.try_acquire().is_some(), self.semaphore.release(1).is_ok()));

@@ -16,6 +16,7 @@ mod locks;
 mod queue_ends;
 mod queues;
 mod resources;
+mod rlocks;
 mod semaphores;
 mod values;
 mod waiting;

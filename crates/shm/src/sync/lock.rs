@@ -40,6 +40,7 @@ use crate::arena::heap::Plan;
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::plain::{Plain, shape_of};
+use crate::sync::owner_died::{Guard, LockTimeoutError, OwnerDied, TryLockError, sealed};
 
 const CONSISTENT: u32 = 0;
 const RECOVERING: u32 = 1;
@@ -183,7 +184,7 @@ impl<T: Plain> Lock<T> {
         if self.shared.state.load(Relaxed) == CONSISTENT {
             Ok(guard)
         } else {
-            Err(OwnerDied { guard })
+            Err(OwnerDied::new(guard))
         }
     }
 
@@ -278,60 +279,14 @@ impl<T: Plain + fmt::Debug> fmt::Debug for LockGuard<'_, T> {
     }
 }
 
-/// The last holder of a lock died with it: the value may be half-written.
-///
-/// Repair it through [`guard_mut`](Self::guard_mut) and call [`recover`](Self::recover). If it is
-/// dropped instead, the next holder is told the same.
-#[derive(thiserror::Error)]
-#[error("the last holder of the lock died with it: its value may be half-written")]
-#[must_use = "the lock is released when the error is dropped"]
-pub struct OwnerDied<G> {
-    guard: G,
-}
-
-impl<G> fmt::Debug for OwnerDied<G> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OwnerDied")
-    }
-}
-
-impl<G> OwnerDied<G> {
-    /// The guard, to look at the value and repair it.
-    pub fn guard_mut(&mut self) -> &mut G {
-        &mut self.guard
-    }
-}
-
-impl<'a, T: Plain> OwnerDied<LockGuard<'a, T>> {
-    /// Declares the value whole and goes on with it.
-    pub fn recover(self) -> LockGuard<'a, T> {
-        self.guard.lock.shared.state.store(CONSISTENT, Relaxed);
+impl<T: Plain> sealed::Guard for LockGuard<'_, T> {
+    fn declare_whole(&self) {
+        self.lock.shared.state.store(CONSISTENT, Relaxed);
         kill_point("lock.recovered");
-        self.guard
     }
 }
 
-/// Why [`Lock::try_lock`] did not return a guard.
-#[derive(Debug, thiserror::Error)]
-pub enum TryLockError<G> {
-    /// Someone holds the lock.
-    #[error("the lock is held")]
-    Locked,
-    /// The lock is acquired, but its last holder died with it.
-    #[error(transparent)]
-    OwnerDied(OwnerDied<G>),
-}
-
-/// Why [`Lock::lock_timeout`] did not return a guard.
-#[derive(Debug, thiserror::Error)]
-pub enum LockTimeoutError<G> {
-    /// The lock was held all the time.
-    #[error("timed out waiting for the lock")]
-    TimedOut,
-    /// The lock is acquired, but its last holder died with it.
-    #[error(transparent)]
-    OwnerDied(OwnerDied<G>),
-}
+impl<T: Plain> Guard for LockGuard<'_, T> {}
 
 #[cfg(test)]
 #[path = "lock_tests.rs"]
