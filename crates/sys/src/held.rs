@@ -5,13 +5,17 @@
 //! links of the locks in its note, and nodes of the C library that it reaches from these. Where
 //! the shared links say something else, the list is made anew from the note.
 //!
+//! The lock taken last is mostly the one released first, so it is noted by itself: `FRONT` names it,
+//! `BASE` what it was put in front of. Whatever joins the list later is in front of both, so while
+//! the head names `FRONT`, what follows it is `BASE`.
+//!
 //! # Safety
 //!
-//! A lock's memory is never unmapped. The note of a forked child starts empty, as the child's list
-//! does.
+//! A lock's memory is never unmapped. The note of a forked child is emptied before its first use,
+//! as the child's list is.
 #![allow(unsafe_code)]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
 use std::ptr;
 
@@ -35,7 +39,7 @@ impl Held {
     const NONE: Self = Self { lock: ptr::null(), next: ptr::null_mut() };
 
     fn lock(self) -> &'static RobustLock {
-        // SAFETY: made from a `&'static` in `push`; only the entries before `count` are asked.
+        // SAFETY: made from a `&'static` when it was put on the list; only the entries before `count` are asked.
         unsafe { &*self.lock }
     }
 
@@ -44,9 +48,8 @@ impl Held {
     }
 }
 
-/// A thread's note. Has no destructor, so that it is there as long as the thread is.
+/// A thread's note of many locks. Has no destructor, so that it is there as long as the thread is.
 struct Note {
-    fork_generation: u32,
     count: usize,
     few: [Held; FEW],
     /// Those after the first few; gives its memory back when it is empty.
@@ -54,9 +57,14 @@ struct Note {
 }
 
 thread_local! {
+    /// The lock that was taken last, or null. It is not in `NOTE`.
+    static FRONT: Cell<*const RobustLock> = const { Cell::new(ptr::null()) };
+
+    /// The link of the last lock in `NOTE`, or the head if it has none. Null before the first use.
+    static BASE: Cell<*mut Link> = const { Cell::new(ptr::null_mut()) };
+
     static NOTE: RefCell<Note> = const {
         RefCell::new(Note {
-            fork_generation: 0,
             count: 0,
             few: [Held::NONE; FEW],
             more: ManuallyDrop::new(Vec::new()),
@@ -68,22 +76,71 @@ thread_local! {
 #[inline]
 pub(crate) fn push(thread: Thread, lock: &'static RobustLock) {
     let head = thread.list();
-    let first = read(head);
-    lock.set_links(head, first);
-    set_previous(first, lock.link());
+    let base = BASE.get();
+    if read(head) != base || !FRONT.get().is_null() {
+        return push_further(thread, lock);
+    }
+    FRONT.set(lock);
+    lock.set_next(base);
     // From here on the kernel finds the lock on the list.
     write(head, lock.link());
-    NOTE.with_borrow_mut(|note| note.of(thread).add(Held { lock, next: first }));
 }
 
-/// Takes `lock` off the list of `thread`; false if it is not on it.
+/// Takes `lock` off the list of `thread`; false if it is not on it. Leaves it pending.
 #[inline]
 pub(crate) fn remove(thread: Thread, lock: &'static RobustLock) -> bool {
+    let head = thread.list();
+    if !ptr::eq(FRONT.get(), lock) || read(head) != lock.link() {
+        return remove_among_others(thread, lock);
+    }
+    thread.set_pending(lock.link());
+    FRONT.set(ptr::null());
+    write(head, BASE.get());
+    true
+}
+
+/// Whether `lock` is on the list of the calling thread.
+pub(crate) fn contains(lock: &RobustLock) -> bool {
+    ptr::eq(FRONT.get(), lock) || NOTE.with_borrow(|note| note.position(lock).is_some())
+}
+
+/// Empties the note: what it says is of the parent that this process was forked from.
+pub(crate) fn forget_all() {
+    FRONT.set(ptr::null());
+    BASE.set(ptr::null_mut());
     NOTE.with_borrow_mut(|note| {
-        let note = note.of(thread);
+        note.count = 0;
+        *note.more = Vec::new();
+    });
+}
+
+/// As [`push`], when there is a front already, or a node of the C library.
+fn push_further(thread: Thread, lock: &'static RobustLock) {
+    let head = thread.list();
+    NOTE.with_borrow_mut(|note| {
+        note.take_over_front(head);
+        let first = read(head);
+        lock.set_next(first);
+        if first == BASE.get() {
+            FRONT.set(lock);
+        } else {
+            note.add(Held { lock, next: first });
+            BASE.set(lock.link());
+            // Perhaps the C library's, which must find us when it takes its node out.
+            set_previous(first, lock.link());
+        }
+    });
+    // From here on the kernel finds the lock on the list.
+    write(head, lock.link());
+}
+
+/// As [`remove`], where the lock is not the front one, or not the first of the list.
+fn remove_among_others(thread: Thread, lock: &'static RobustLock) -> bool {
+    NOTE.with_borrow_mut(|note| {
+        let head = thread.list();
+        note.take_over_front(head);
         let Some(index) = note.position(lock) else { return false };
         thread.set_pending(lock.link());
-        let head = thread.list();
         let next = note.next_of(head, index);
         let previous = note.previous_of(head, lock.link());
         note.forget(index);
@@ -96,33 +153,30 @@ pub(crate) fn remove(thread: Thread, lock: &'static RobustLock) -> bool {
         } else {
             note.relink(head);
         }
+        BASE.set(note.base(head));
         true
     })
 }
 
-/// Whether `lock` is on the list of `thread`.
-pub(crate) fn contains(thread: Thread, lock: &RobustLock) -> bool {
-    NOTE.with_borrow_mut(|note| note.of(thread).position(lock).is_some())
-}
-
 impl Note {
-    /// The note, emptied if it is a parent's.
-    #[inline]
-    fn of(&mut self, thread: Thread) -> &mut Self {
-        if self.fork_generation != thread.fork_generation {
-            self.fork_generation = thread.fork_generation;
-            self.count = 0;
-            *self.more = Vec::new();
+    /// Notes the front lock with the others.
+    fn take_over_front(&mut self, head: *mut Link) {
+        let front = FRONT.replace(ptr::null());
+        if !front.is_null() {
+            self.add(Held { lock: front, next: BASE.get() });
         }
-        self
+        BASE.set(self.base(head));
     }
 
-    #[inline]
+    /// What the next front lock is put in front of.
+    fn base(&self, head: *mut Link) -> *mut Link {
+        self.count.checked_sub(1).map_or(head, |last| self.get(last).link())
+    }
+
     fn get(&self, index: usize) -> Held {
         if index < FEW { self.few[index] } else { self.more[index - FEW] }
     }
 
-    #[inline]
     fn set(&mut self, index: usize, held: Held) {
         if index < FEW {
             self.few[index] = held;
@@ -131,7 +185,6 @@ impl Note {
         }
     }
 
-    #[inline]
     fn add(&mut self, held: Held) {
         if self.count < FEW {
             self.few[self.count] = held;
@@ -141,11 +194,12 @@ impl Note {
         self.count += 1;
     }
 
-    #[inline]
+    /// Takes entry number `index` out. The others keep their order.
     fn forget(&mut self, index: usize) {
-        let last = self.get(self.count - 1);
-        self.set(index, last);
         self.count -= 1;
+        for index in index..self.count {
+            self.set(index, self.get(index + 1));
+        }
         if self.count >= FEW {
             self.more.truncate(self.count - FEW);
             if self.count == FEW {
@@ -154,7 +208,6 @@ impl Note {
         }
     }
 
-    #[inline]
     fn position(&self, lock: &RobustLock) -> Option<usize> {
         (0..self.count).rev().find(|&index| ptr::eq(self.get(index).lock, lock))
     }
@@ -173,7 +226,6 @@ impl Note {
     }
 
     /// What follows the lock number `index`; `None` when that cannot be trusted.
-    #[inline]
     fn next_of(&self, head: *mut Link, index: usize) -> Option<*mut Link> {
         let held = self.get(index);
         let shared = held.lock().next();
@@ -186,7 +238,6 @@ impl Note {
     }
 
     /// What stands before `link`; `None` when it cannot be found.
-    #[inline]
     fn previous_of(&self, head: *mut Link, link: *mut Link) -> Option<*mut Link> {
         let mut at = head;
         let mut next = read(head);
@@ -214,7 +265,7 @@ impl Note {
         let mut next = head;
         for index in 0..self.count {
             let held = self.get(index);
-            held.lock().set_links(head, next);
+            held.lock().set_next(next);
             set_previous(next, held.link());
             self.set(index, Held { next, ..held });
             next = held.link();
@@ -225,3 +276,7 @@ impl Note {
         write(head, next);
     }
 }
+
+#[cfg(test)]
+#[path = "held_tests.rs"]
+mod tests;

@@ -127,7 +127,7 @@ impl RobustLock {
     #[inline]
     pub fn is_mine(&self) -> bool {
         let thread = Thread::current();
-        self.word.load(Relaxed) & TID_MASK == thread.tid && held::contains(thread, self)
+        self.word.load(Relaxed) & TID_MASK == thread.tid && held::contains(self)
     }
 
     /// Whether someone holds the lock now.
@@ -222,9 +222,9 @@ impl RobustLock {
         self.next.load(Relaxed).cast()
     }
 
-    pub(crate) fn set_links(&self, previous: *mut Link, next: *mut Link) {
+    #[inline]
+    pub(crate) fn set_next(&self, next: *mut Link) {
         self.next.store(next.cast(), Relaxed);
-        self.previous.store(previous.cast(), Relaxed);
     }
 }
 

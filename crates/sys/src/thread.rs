@@ -10,7 +10,7 @@
 //!
 //! The head belongs to the calling thread alone: it is read and written only by this thread, and by
 //! the kernel after the thread has ended. Its address is valid for the thread's whole life. The
-//! cached address is thread-local and is looked up again in a forked child.
+//! cached address is thread-local; a forked child forgets it before it runs anything else.
 //!
 //! A list belongs to one thread: no other writes to its nodes. `read`, `write` and
 //! `set_previous` take the links that `held` knows: the head, the locks of its note, and nodes of
@@ -24,6 +24,8 @@ use std::sync::Once;
 #[cfg(feature = "mutations")]
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU32, Ordering, compiler_fence};
+
+use crate::held;
 
 /// How many bytes before its link a robust word lies.
 pub const ROBUST_OFFSET: usize = 32;
@@ -52,7 +54,6 @@ pub(crate) struct Thread {
     /// The kernel's id of this thread, as it stands in lock words.
     pub(crate) tid: u32,
     head: *mut RobustListHead,
-    pub(crate) fork_generation: u32,
 }
 
 static FORK_GENERATION: AtomicU32 = AtomicU32::new(0);
@@ -63,11 +64,13 @@ static FORK_HANDLER: Once = Once::new();
 pub static FORGETS_PENDING: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    static CURRENT: Cell<Option<Thread>> = const { Cell::new(None) };
+    static CURRENT: Cell<Thread> = const { Cell::new(Thread::UNKNOWN) };
 }
 
 pub(crate) extern "C" fn after_fork_in_child() {
     FORK_GENERATION.fetch_add(1, Ordering::Relaxed);
+    // The one thread that the child has is this one, under another id.
+    CURRENT.set(Thread::UNKNOWN);
 }
 
 /// How often this process is the child of a fork since the counter's first use in an ancestor.
@@ -95,6 +98,9 @@ pub fn check_robust_list() -> io::Result<()> {
 }
 
 impl Thread {
+    /// No thread: the kernel never gives the id zero.
+    const UNKNOWN: Self = Self { tid: 0, head: ptr::null_mut() };
+
     /// The calling thread.
     ///
     /// # Panics
@@ -102,18 +108,19 @@ impl Thread {
     /// Panics where [`check_robust_list`] fails; every way into shared memory has called it.
     #[inline]
     pub(crate) fn current() -> Self {
-        if let Some(thread) = CURRENT.get()
-            // The lookup has seen to it that a fork is counted.
-            && thread.fork_generation == FORK_GENERATION.load(Ordering::Relaxed)
-        {
-            return thread;
-        }
-        let thread = Self::look_up().expect("the robust list was checked when memory was mapped");
-        CURRENT.set(Some(thread));
-        thread
+        let thread = CURRENT.get();
+        // Of a forked child it is not known: see `after_fork_in_child`.
+        if thread.tid != Self::UNKNOWN.tid { thread } else { Self::get_to_know() }
     }
 
     #[cold]
+    fn get_to_know() -> Self {
+        let thread = Self::look_up().expect("the robust list was checked when memory was mapped");
+        held::forget_all();
+        CURRENT.set(thread);
+        thread
+    }
+
     fn look_up() -> io::Result<Self> {
         let mut head: *mut RobustListHead = ptr::null_mut();
         let mut length: libc::size_t = 0;
@@ -133,7 +140,9 @@ impl Thread {
             return Err(unsupported("the C library keeps its robust list in another shape"));
         }
         let tid = rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned();
-        Ok(Self { tid, head, fork_generation: fork_generation() })
+        // Sees to it that a fork is noticed from now on.
+        fork_generation();
+        Ok(Self { tid, head })
     }
 
     /// Announces that the word 32 bytes before `link` is about to be acquired, released or rung.
