@@ -83,9 +83,9 @@ pub use brigade_process::{
     parent_process, process_cpu_count, test_binary,
 };
 pub use brigade_shm::{
-    Arena, Connection, Consumer, Error, Event, GetError, Lock, LockGuard, OwnerDied, Permit, Plain,
-    Producer, PutError, Queue, RLock, RLockGuard, Semaphore, arena, one_way_pipe, pipe,
-    pipe_between, queue, sync, transit,
+    Arena, Connection, Consumer, DescriptorConnection, DescriptorError, Error, Event, GetError,
+    Lock, LockGuard, OwnerDied, Permit, Plain, Producer, PutError, Queue, RLock, RLockGuard,
+    Semaphore, arena, one_way_pipe, pipe, pipe_between, queue, sync, transit,
 };
 pub use brigade_shm::{
     Array, Item, List, Number, ShareableList, ShareableListError, SharedMemory, SharedMemoryError,

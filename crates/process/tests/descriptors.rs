@@ -5,13 +5,13 @@
 mod scenario;
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use brigade_codec::Descriptor;
 use brigade_process::{ExitStatus, Process, StartError, StartMethod};
-use brigade_shm::Event;
+use brigade_shm::{DescriptorConnection, Event, pipe_with_descriptors};
 use brigade_sys::signals::{self, Signal, Signals};
 
 use scenario::{
@@ -248,5 +248,29 @@ fn a_process_that_may_open_nothing_more_is_told_so_and_goes_on() {
         assert!(error.to_string().contains("Too many open files"), "{error}");
         drop(held);
         assert_eq!(with(method).start(nothing, ()).unwrap().join(), ExitStatus::Code(0));
+    });
+}
+
+#[test]
+fn an_end_of_a_pipe_that_passes_descriptors_is_an_argument() {
+    each_method(|method| {
+        let (here, there) = pipe_with_descriptors::<u32>().unwrap();
+        let child = with(method)
+            .start(
+                |there: DescriptorConnection<u32>| {
+                    let mut file = File::from(there.recv_descriptor().unwrap());
+                    write!(file, "{}", there.recv().unwrap()).unwrap();
+                },
+                there,
+            )
+            .unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        here.send_descriptor(&file).unwrap();
+        here.send(7).unwrap();
+        assert_eq!(child.join(), ExitStatus::Code(0));
+        let mut text = String::new();
+        file.rewind().unwrap();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "7");
     });
 }

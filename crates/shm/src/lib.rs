@@ -12,6 +12,7 @@
 pub mod arena;
 mod channel;
 pub mod data;
+mod descriptor_pipe;
 mod error;
 mod future;
 mod handle;
@@ -28,6 +29,7 @@ pub mod transit;
 
 pub use arena::Arena;
 pub use data::{Array, Item, List, Number, ShareableList, ShareableListError, Value};
+pub use descriptor_pipe::{DescriptorConnection, DescriptorError, pipe_with_descriptors};
 pub use error::Error;
 pub use named::{SharedMemory, SharedMemoryError};
 pub use pipe::{Connection, one_way_pipe, pipe, pipe_between};
