@@ -1,4 +1,6 @@
 //! A group as bars, on a logarithmic scale: the differences are of powers of ten.
+//!
+//! The colours follow the reader's: a chart is light on a light page and dark on a dark one.
 
 use crate::case::Side;
 use crate::harness::{Figure, GroupResult};
@@ -10,6 +12,14 @@ const NAMES: f64 = 270.0;
 const FIGURES: f64 = 90.0;
 const TOP: f64 = 56.0;
 const ROW: f64 = 26.0;
+
+const STYLE: &str = "<style>\n\
+    .page{fill:#ffffff} text{fill:#1f2937} .note{fill:#6b7280}\n\
+    .ours{fill:#c2410c} .peer{fill:#94a3b8} .bound{fill:#e2e8f0} .range{stroke:#1f2937}\n\
+    @media (prefers-color-scheme: dark){\n\
+    .page{fill:#0d1117} text{fill:#e6edf3} .note{fill:#9198a1}\n\
+    .ours{fill:#f97316} .peer{fill:#64748b} .bound{fill:#334155} .range{stroke:#e6edf3}}\n\
+    </style>\n";
 
 /// Draws the medians of a group, and how far its samples spread.
 pub(crate) fn draw(group: &GroupResult) -> String {
@@ -24,12 +34,13 @@ pub(crate) fn draw(group: &GroupResult) -> String {
 
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
-         font-family=\"sans-serif\" font-size=\"13\">\n\
-         <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"white\"/>\n\
+         font-family=\"sans-serif\" font-size=\"13\">\n{STYLE}\
+         <rect class=\"page\" width=\"{WIDTH}\" height=\"{height}\"/>\n\
          <text x=\"12\" y=\"22\" font-size=\"16\" font-weight=\"bold\">{}</text>\n\
-         <text x=\"12\" y=\"42\" fill=\"#555\">{}, logarithmic; cores {}</text>\n",
+         <text class=\"note\" x=\"12\" y=\"42\">{}, {} is better, logarithmic; cores: {}</text>\n",
         escape(group.name),
         group.unit.name(),
+        if group.unit.advantage(2.0, 1.0) > 1.0 { "more" } else { "less" },
         tag.name(),
     );
     for (index, (name, side, figure)) in bars.into_iter().enumerate() {
@@ -40,9 +51,10 @@ pub(crate) fn draw(group: &GroupResult) -> String {
 }
 
 fn bar(scale: &Scale, top: f64, name: &str, side: Side, figure: Figure) -> String {
-    let color = match side {
-        Side::Brigade => "#c2410c",
-        Side::Peer => "#94a3b8",
+    let class = match side {
+        Side::Brigade => "ours",
+        Side::Peer => "peer",
+        Side::Bound => "bound",
     };
     let (min, max) = (scale.at(figure.spread.min), scale.at(figure.spread.max));
     let end = scale.at(figure.spread.median);
@@ -51,8 +63,8 @@ fn bar(scale: &Scale, top: f64, name: &str, side: Side, figure: Figure) -> Strin
     let _never_fails = write!(
         svg,
         "<text x=\"{:.1}\" y=\"{text}\" text-anchor=\"end\">{}</text>\n\
-         <rect x=\"{NAMES}\" y=\"{top}\" width=\"{:.1}\" height=\"20\" fill=\"{color}\"/>\n\
-         <path d=\"M{min:.1} {middle}H{max:.1}\" stroke=\"black\"/>\n\
+         <rect class=\"{class}\" x=\"{NAMES}\" y=\"{top}\" width=\"{:.1}\" height=\"20\"/>\n\
+         <path class=\"range\" d=\"M{min:.1} {middle}H{max:.1}\"/>\n\
          <text x=\"{:.1}\" y=\"{text}\">{}</text>\n",
         NAMES - 8.0,
         escape(name),

@@ -1,7 +1,7 @@
 //! Operations that two processes repeat on the same word at the same time.
 
 use crate::Result;
-use crate::case::Sample;
+use crate::case::{Effort, Sample};
 use crate::machine::pin;
 use brigade_sys::time::now;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,9 @@ impl Window {
         if counter != sum {
             return Err(format!("{counter} counted instead of {sum}").into());
         }
+        if sum == 0 {
+            return Err("nobody had a turn: is the machine busy?".into());
+        }
         let value = sum as f64 / (self.stop - self.start).as_secs_f64() / 1e6;
         Ok(Sample { value, detail: Some(here.min(there) as f64 / sum as f64) })
     }
@@ -69,6 +72,22 @@ impl Window {
             count += BETWEEN_LOOKS;
         }
         Ok(count)
+    }
+}
+
+/// How long two processes contend.
+pub(crate) fn length(effort: Effort) -> Duration {
+    match effort {
+        Effort::Quick => Duration::from_millis(5),
+        Effort::Full => Duration::from_millis(200),
+    }
+}
+
+/// Keeps the caller busy for so long.
+pub(crate) fn work(duration: Duration) {
+    let until = now() + duration;
+    while now() < until {
+        spin_loop();
     }
 }
 

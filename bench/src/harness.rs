@@ -1,6 +1,6 @@
 //! The order of measurements: interleaved, probed before and after, repeated.
 
-use crate::case::{Case, Effort, Group, Sample, Side, Unit};
+use crate::case::{Case, Cores, Effort, Group, Sample, Side, Unit};
 use crate::machine::{Placement, allow};
 use crate::probe::{self, Tag};
 use crate::statistics::Spread;
@@ -18,7 +18,7 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) const FULL: Self = Self { rounds: 5, patience: 3, effort: Effort::Full };
-    pub(crate) const SMOKE: Self = Self { rounds: 1, patience: 1, effort: Effort::Smoke };
+    pub(crate) const QUICK: Self = Self { rounds: 1, patience: 1, effort: Effort::Quick };
 }
 
 /// A case that failed is tried again this often: a busy machine makes a partner late.
@@ -26,10 +26,12 @@ const RETRIES: usize = 2;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct GroupResult {
+    pub(crate) family: &'static str,
     pub(crate) name: &'static str,
     pub(crate) work: &'static str,
     pub(crate) unit: Unit,
     pub(crate) detail: Option<&'static str>,
+    pub(crate) cores: Cores,
     pub(crate) cases: Vec<CaseResult>,
 }
 
@@ -37,6 +39,9 @@ pub(crate) struct GroupResult {
 pub(crate) struct CaseResult {
     pub(crate) name: String,
     pub(crate) side: Side,
+    /// Why there are no samples, when the case cannot be measured on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) missing: Option<String>,
     pub(crate) samples: Vec<Tagged>,
     pub(crate) failures: Vec<String>,
 }
@@ -49,8 +54,10 @@ pub(crate) struct Tagged {
 }
 
 /// What a table shows of a case.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Figure {
+    pub(crate) tag: Tag,
+    #[serde(flatten)]
     pub(crate) spread: Spread,
     pub(crate) detail: Option<f64>,
     pub(crate) samples: usize,
@@ -65,16 +72,23 @@ fn run_group(group: &Group, placement: Placement, pace: Pace) -> GroupResult {
     let new = |case: &dyn Case| CaseResult {
         name: case.name().to_owned(),
         side: case.side(),
+        missing: case.missing(),
         samples: Vec::new(),
         failures: Vec::new(),
     };
     let cases = group.cases.iter().map(|case| new(case.as_ref())).collect();
-    let Group { name, work, unit, detail, .. } = *group;
-    let mut result = GroupResult { name, work, unit, detail, cases };
+    let Group { family, name, work, unit, detail, cores, .. } = *group;
+    let mut result = GroupResult { family, name, work, unit, detail, cores, cases };
+    let placement = match cores {
+        Cores::One => Placement { there: placement.here, ..placement },
+        Cores::Two => placement,
+    };
     for round in 1..=pace.rounds * pace.patience {
         eprintln!("{}: round {round}", group.name);
         for (case, result) in group.cases.iter().zip(&mut result.cases) {
-            result.measure(case.as_ref(), placement, pace.effort);
+            if result.missing.is_none() {
+                result.measure(case.as_ref(), placement, pace.effort);
+            }
         }
         if result.is_complete(pace.rounds) {
             break;
@@ -98,6 +112,10 @@ impl CaseResult {
         }
     }
 
+    fn is_working(&self) -> bool {
+        self.failures.is_empty() && self.missing.is_none()
+    }
+
     fn tagged(&self, tag: Tag) -> impl Iterator<Item = Sample> {
         self.samples.iter().filter(move |tagged| tagged.tag == tag).map(|tagged| tagged.sample)
     }
@@ -111,6 +129,7 @@ impl CaseResult {
         let values: Vec<f64> = samples.iter().map(|sample| sample.value).collect();
         let details: Vec<f64> = samples.iter().filter_map(|sample| sample.detail).collect();
         Some(Figure {
+            tag,
             spread: Spread::of(&values)?,
             detail: Spread::of(&details).map(|spread| spread.median),
             samples: samples.len(),
@@ -151,9 +170,10 @@ impl GroupResult {
         self.fewest(self.tag()) >= rounds
     }
 
-    /// How many samples under a tag the case with the fewest has; a case that failed is left out.
+    /// How many samples under a tag the case with the fewest has; a case that failed or is missing
+    /// is left out.
     fn fewest(&self, tag: Tag) -> usize {
-        let working = self.cases.iter().filter(|case| case.failures.is_empty());
+        let working = self.cases.iter().filter(|case| case.is_working());
         let count = |case: &CaseResult| match tag {
             Tag::Mixed => 0,
             _ => case.tagged(tag).count(),
@@ -171,11 +191,20 @@ mod tests {
         let case = |tags: &&[Tag]| CaseResult {
             name: String::new(),
             side: Side::Peer,
+            missing: None,
             samples: tags.iter().map(tagged).collect(),
             failures: Vec::new(),
         };
         let cases = cases.iter().map(case).collect();
-        GroupResult { name: "", work: "", unit: Unit::Seconds, detail: None, cases }
+        GroupResult {
+            family: "",
+            name: "",
+            work: "",
+            unit: Unit::Seconds,
+            detail: None,
+            cores: Cores::Two,
+            cases,
+        }
     }
 
     #[test]

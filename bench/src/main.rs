@@ -6,6 +6,7 @@
 
 mod case;
 mod chart;
+mod companion;
 mod contention;
 mod harness;
 mod machine;
@@ -14,12 +15,14 @@ mod options;
 mod ours;
 mod partner;
 mod peers;
+mod posix;
 mod probe;
-mod pthread;
 mod report;
 mod statistics;
 mod stream;
 mod suite;
+mod turns;
+mod versions;
 
 use clap::Parser;
 use options::{Options, Role};

@@ -10,7 +10,11 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "brigade-bench")]
 pub(crate) struct Options {
-    /// Only groups and cases whose name contains this; may be given several times.
+    /// Only groups whose family or name contains one of these.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub(crate) groups: Vec<String>,
+
+    /// Only cases that have this in their name or their group's; may be given several times.
     #[arg(long = "only", value_name = "TEXT")]
     pub(crate) only: Vec<String>,
 
@@ -20,9 +24,11 @@ pub(crate) struct Options {
 
     /// One short round of everything: shows that it works, measures nothing.
     #[arg(long)]
-    pub(crate) smoke: bool,
+    pub(crate) quick: bool,
 
-    /// Puts both processes on one core instead of two.
+    /// Puts all processes on one core, from their first instruction.
+    ///
+    /// Without it, some groups do so anyhow, but only once they have begun.
     #[arg(long)]
     pub(crate) one_core: bool,
 
@@ -31,7 +37,7 @@ pub(crate) struct Options {
     pub(crate) list: bool,
 
     /// Where tables, samples and charts are left.
-    #[arg(long, default_value = "target/bench", value_name = "FOLDER")]
+    #[arg(long, visible_alias = "json", default_value = "target/bench", value_name = "FOLDER")]
     pub(crate) output: PathBuf,
 
     #[command(subcommand)]
@@ -54,12 +60,14 @@ impl Options {
     }
 
     pub(crate) fn pace(&self) -> Pace {
-        if self.smoke { Pace::SMOKE } else { Pace { rounds: self.rounds.max(1), ..Pace::FULL } }
+        if self.quick { Pace::QUICK } else { Pace { rounds: self.rounds.max(1), ..Pace::FULL } }
     }
 
     /// Whether a case is asked for.
-    pub(crate) fn wants(&self, group: &str, case: &str) -> bool {
-        self.only.is_empty()
-            || self.only.iter().any(|text| group.contains(text) || case.contains(text))
+    pub(crate) fn wants(&self, family: &str, group: &str, case: &str) -> bool {
+        let names = |text: &String| family.contains(text) || group.contains(text);
+        let contains = |text: &String| group.contains(text) || case.contains(text);
+        (self.groups.is_empty() || self.groups.iter().any(names))
+            && (self.only.is_empty() || self.only.iter().any(contains))
     }
 }

@@ -1,13 +1,13 @@
 //! The other process of a case.
 
 use crate::Result;
+use crate::companion::Companion;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::env;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader};
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// The other process, by whatever means it was started.
 pub(crate) trait Ending {
@@ -17,7 +17,11 @@ pub(crate) trait Ending {
 
 /// A process of this program in another role. It is killed when its case gives up.
 #[derive(Debug)]
-pub(crate) struct Partner(Option<Child>);
+pub(crate) struct Partner {
+    child: Option<Child>,
+    /// What it prints, unless its output is an end of a connection.
+    printed: Option<BufReader<ChildStdout>>,
+}
 
 impl Partner {
     /// Starts this program as the partner `kind`, with its ends of a connection as standard input
@@ -30,26 +34,17 @@ impl Partner {
         output: Option<OwnedFd>,
     ) -> Result<Self> {
         let plan = serde_json::to_string(plan)?;
-        let child = Command::new(env::current_exe()?)
+        let mut child = Command::new(env::current_exe()?)
             .args(["partner", kind, address, &plan])
             .stdin(input.map_or_else(Stdio::null, Stdio::from))
             .stdout(output.map_or_else(Stdio::piped, Stdio::from))
             .spawn()?;
-        Ok(Self(Some(child)))
-    }
-
-    /// Waits for the end and returns what the partner printed.
-    pub(crate) fn report<T: DeserializeOwned>(mut self) -> Result<T> {
-        let mut text = String::new();
-        if let Some(mut output) = self.0.as_mut().and_then(|child| child.stdout.take()) {
-            output.read_to_string(&mut text)?;
-        }
-        self.wait()?;
-        Ok(serde_json::from_str(&text)?)
+        let printed = child.stdout.take().map(BufReader::new);
+        Ok(Self { child: Some(child), printed })
     }
 
     fn wait(&mut self) -> Result<()> {
-        let Some(mut child) = self.0.take() else { return Ok(()) };
+        let Some(mut child) = self.child.take() else { return Ok(()) };
         let status = child.wait()?;
         if status.success() {
             Ok(())
@@ -65,9 +60,22 @@ impl Ending for Partner {
     }
 }
 
+impl Companion for Partner {
+    fn hear(&mut self) -> Result<u64> {
+        let printed = self.printed.as_mut().ok_or("the partner does not print")?;
+        let mut line = String::new();
+        printed.read_line(&mut line)?;
+        line.trim().parse().map_err(|_| format!("the partner said {line:?}, no number").into())
+    }
+
+    fn kill(&mut self) -> Result<()> {
+        Ok(self.child.as_mut().ok_or("the partner is gone")?.kill()?)
+    }
+}
+
 impl Drop for Partner {
     fn drop(&mut self) {
-        if let Some(mut child) = self.0.take() {
+        if let Some(mut child) = self.child.take() {
             let _already_gone = child.kill();
             let _already_reaped = child.wait();
         }

@@ -1,19 +1,22 @@
 //! What is left of a run: tables for people, samples for programs, charts for both.
 
+use crate::Result;
 use crate::case::Side;
 use crate::chart;
 use crate::harness::{CaseResult, Figure, GroupResult};
 use crate::machine::Machine;
-use crate::peers::python;
-use crate::{Result, probe::Tag};
-use serde_json::json;
+use crate::probe::Tag;
+use crate::versions::{self, Version};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
 /// Prints the tables, and leaves them, the samples and the charts in `folder`.
 pub(crate) fn write(machine: &Machine, groups: &[GroupResult], folder: &Path) -> Result<()> {
-    let mut text = introduction(machine);
+    let versions = versions::all();
+    let mut text = introduction(machine, &versions);
     for group in groups {
         text.push_str(&table(group));
     }
@@ -21,26 +24,43 @@ pub(crate) fn write(machine: &Machine, groups: &[GroupResult], folder: &Path) ->
 
     fs::create_dir_all(folder)?;
     fs::write(folder.join("tables.md"), &text)?;
-    let samples = json!({ "machine": machine, "python": python::version(), "groups": groups });
-    fs::write(folder.join("samples.json"), serde_json::to_string_pretty(&samples)? + "\n")?;
+    let groups_and_figures = groups.iter().map(figures).collect::<Result<Vec<_>>>()?;
+    let all = json!({ "machine": machine, "versions": versions, "groups": groups_and_figures });
+    fs::write(folder.join("figures.json"), serde_json::to_string_pretty(&all)? + "\n")?;
     for group in groups {
         let name = group.name.replace([',', ' '], "-").replace("--", "-");
         fs::write(folder.join(name).with_extension("svg"), chart::draw(group))?;
     }
-    eprintln!("tables, samples and charts are in {}", folder.display());
+    eprintln!("tables, figures and charts are in {}", folder.display());
     Ok(())
 }
 
-fn introduction(machine: &Machine) -> String {
+/// A group with all its samples, and the figures of each case under every tag that it has.
+fn figures(group: &GroupResult) -> Result<Value> {
+    let mut value = serde_json::to_value(group)?;
+    value["tag"] = serde_json::to_value(group.tag())?;
+    for (index, case) in group.cases.iter().enumerate() {
+        let tags: BTreeSet<Tag> = case.samples.iter().map(|sample| sample.tag).collect();
+        let figures: Vec<Figure> = tags.into_iter().filter_map(|tag| case.figure(tag)).collect();
+        value["cases"][index]["figures"] = serde_json::to_value(figures)?;
+    }
+    Ok(value)
+}
+
+fn introduction(machine: &Machine, versions: &[Version]) -> String {
     let placement = if machine.placement.is_one_core() {
-        "both processes on one core"
+        "all processes on one core"
     } else {
-        "the two processes pinned to two cores"
+        "the processes pinned to two cores"
     };
-    let python = python::version().unwrap_or_else(|| "no python3".to_owned());
+    let versions: Vec<String> =
+        versions.iter().map(|it| format!("{} {}", it.name, it.version)).collect();
     format!(
-        "{}; {}; {python}; {placement}; commit {}.\n",
-        machine.cpu, machine.kernel, machine.commit
+        "{}; {}; {placement}; commit {}. {}.\n",
+        machine.cpu,
+        machine.kernel,
+        machine.commit,
+        versions.join(", "),
     )
 }
 
@@ -64,7 +84,12 @@ fn table(group: &GroupResult) -> String {
     }
     text.push_str(&format!("{head}\n{line}\n"));
     for (case, figure) in figures {
-        text.push_str(&row(group, case, figure, best));
+        if case.missing.is_none() {
+            text.push_str(&row(group, case, figure, best));
+        }
+    }
+    for (case, reason) in group.cases.iter().filter_map(|it| Some((it, it.missing.as_ref()?))) {
+        let _never_fails = write!(text, "\nNot measured: {}, because {reason}.\n", case.name);
     }
     text
 }
@@ -90,6 +115,7 @@ fn row(
     let name = match case.side {
         Side::Brigade => format!("**{}**", case.name),
         Side::Peer => case.name.clone(),
+        Side::Bound => format!("*{}*", case.name),
     };
     let Some(figure) = figure else {
         let columns = 3 + usize::from(group.detail.is_some()) + usize::from(best.is_some());
@@ -106,7 +132,14 @@ fn row(
     if let Some(best) = best {
         let advantage = match case.side {
             Side::Brigade => String::new(),
-            Side::Peer => format!("{}×", short(group.unit.advantage(best, spread.median))),
+            Side::Peer | Side::Bound => {
+                let advantage = group.unit.advantage(best, spread.median);
+                if advantage.is_finite() {
+                    format!("{}×", short(advantage))
+                } else {
+                    String::new()
+                }
+            }
         };
         let _never_fails = write!(text, "| {advantage} ");
     }
@@ -129,7 +162,7 @@ pub(crate) fn short(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::{Sample, Unit};
+    use crate::case::{Cores, Sample, Unit};
     use crate::harness::Tagged;
 
     #[test]
@@ -146,19 +179,30 @@ mod tests {
         let case = |name: &str, side, value| CaseResult {
             name: name.to_owned(),
             side,
+            missing: None,
             samples: vec![Tagged { tag: Tag::Near, sample: Sample::of(value) }],
             failures: Vec::new(),
         };
-        let cases = vec![
+        let mut cases = vec![
             case("a", Side::Brigade, 2.0),
             case("b", Side::Brigade, 1.0),
             case("c", Side::Peer, 5.0),
+            case("d", Side::Peer, 0.0),
         ];
-        let group =
-            GroupResult { name: "g", work: "Work.", unit: Unit::Nanoseconds, detail: None, cases };
+        cases[3].missing = Some("it is not here".to_owned());
+        let group = GroupResult {
+            family: "f",
+            name: "g",
+            work: "Work.",
+            unit: Unit::Nanoseconds,
+            detail: None,
+            cores: Cores::Two,
+            cases,
+        };
         let text = table(&group);
         assert!(text.contains("Cores: near. Rounds: 1."), "{text}");
         assert!(text.contains("| **b** | 1.00 | 1.00 | 1.00 |  |"), "{text}");
         assert!(text.contains("| c | 5.00 | 5.00 | 5.00 | 5.00× |"), "{text}");
+        assert!(text.contains("\n\nNot measured: d, because it is not here.\n"), "{text}");
     }
 }

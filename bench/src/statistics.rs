@@ -1,7 +1,9 @@
 //! Medians and percentiles.
 
+use serde::Serialize;
+
 /// The middle, the smallest and the largest of some samples.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
     pub(crate) min: f64,

@@ -1,17 +1,32 @@
 //! Messages between two processes: one way, and there and back.
 
-use crate::case::{Case, Effort, Sample, Side};
+use crate::case::{Case, Effort, Sample, Side, Unit};
+use crate::contention::work;
 use crate::machine::{Placement, pin};
 use crate::partner::Ending;
 use crate::statistics::percentile;
 use crate::{Result, message};
 use brigade_sys::time::now;
 use serde::{Deserialize, Serialize};
-use std::hint::spin_loop;
 use std::time::Duration;
 
 /// The share of messages that are sent before the clock starts: one in ten.
 const WARM_UP: u64 = 10;
+
+/// How many messages of a size a queue holds: as many as ZeroMQ's high-water mark, but no more
+/// than a few megabytes of them.
+pub(crate) fn capacity(size: usize) -> usize {
+    match size {
+        0..=1_024 => 1_000,
+        1_025..=65_536 => 64,
+        _ => 16,
+    }
+}
+
+/// In what messages of a size are counted.
+pub(crate) fn unit(size: usize) -> Unit {
+    if size <= 1_024 { Unit::MillionPerSecond } else { Unit::Gigabytes }
+}
 
 pub(crate) trait Sending {
     /// Sends one message.
@@ -82,7 +97,7 @@ impl Plan {
     }
 }
 
-/// The partner sends, this process receives: millions of messages in a second.
+/// The partner sends, this process receives: millions of messages in a second, or gigabytes.
 pub(crate) struct OneWay<T> {
     pub(crate) transport: T,
     pub(crate) size: usize,
@@ -117,7 +132,11 @@ impl<T: Transport> Case for OneWay<T> {
         let taken = now() - start;
         connected.sender.send(&bytes)?;
         connected.partner.finish()?;
-        Ok(Sample::of((count - warm_up) as f64 / taken.as_secs_f64() / 1e6))
+        let rate = (count - warm_up) as f64 / taken.as_secs_f64();
+        Ok(Sample::of(match unit(self.size) {
+            Unit::Gigabytes => rate * self.size as f64 / 1e9,
+            _ => rate / 1e6,
+        }))
     }
 }
 
@@ -149,7 +168,8 @@ impl<T: Transport> Case for RoundTrip<T> {
         let mut taken = Vec::new();
         for number in 0..count {
             message::fill(&mut sent, number);
-            keep_silent(self.silence);
+            // Not asleep, so that only the partner falls asleep.
+            work(self.silence);
             let start = now();
             connected.sender.send(&sent)?;
             connected.receiver.receive(&mut received, self.size)?;
@@ -158,14 +178,6 @@ impl<T: Transport> Case for RoundTrip<T> {
         }
         connected.partner.finish()?;
         microseconds(taken)
-    }
-}
-
-/// Passes the time without sleeping, so that only the partner falls asleep.
-fn keep_silent(silence: Duration) {
-    let until = now() + silence;
-    while !silence.is_zero() && now() < until {
-        spin_loop();
     }
 }
 

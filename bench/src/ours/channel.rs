@@ -4,13 +4,13 @@ use crate::Result;
 use crate::case::Side;
 use crate::ours::payload::Payload;
 use crate::ours::worker::{Worker, exit_code};
-use crate::stream::{Connected, Plan, Receiving, Sending, Transport};
+use crate::stream::{Connected, Plan, Receiving, Sending, Transport, capacity};
 use brigade::{Connection, Process, Queue, pipe};
 use std::marker::PhantomData;
 use std::process::ExitCode;
 
-/// How many messages a queue holds: as many as ZeroMQ's high-water mark.
-const CAPACITY: usize = 1_000;
+/// The bytes in the ring of a queue of long messages.
+const LONG_RING: usize = 1 << 24;
 
 /// A queue for each direction.
 pub(crate) struct Queues<P>(pub(crate) PhantomData<P>);
@@ -22,8 +22,11 @@ impl<P: Payload> Transport for Queues<P> {
     type Receiver = Queue<P>;
 
     fn start(&self, plan: Plan) -> Result<Connected<Queue<P>, Queue<P>>> {
-        let there = Queue::bounded(CAPACITY)?;
-        let back = Queue::bounded(CAPACITY)?;
+        let queue = || match capacity(plan.size) {
+            1_000 => Queue::bounded(1_000),
+            few => Queue::with_ring(few, LONG_RING),
+        };
+        let (there, back) = (queue()?, queue()?);
         let argument = (plan, back.clone(), there.clone());
         let partner = Worker::new(Process::start(queue_partner::<P>, argument)?);
         Ok(Connected { sender: there, receiver: back, partner: Box::new(partner) })

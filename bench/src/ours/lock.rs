@@ -1,67 +1,85 @@
-//! Lock: the only one in its tables, with the robust mutex, that outlives its owner.
+//! Lock and Value, as what lets one at a time add to a number.
 
 use crate::Result;
-use crate::case::{Case, Effort, Sample, Side};
-use crate::contention::{Pause, Window, alone};
-use crate::machine::{Placement, pin};
-use crate::ours::worker::{Worker, exit_code};
-use crate::partner::Ending;
-use crate::peers::lock::{ALONE, length};
-use brigade::{Lock, OwnerDied, Process, Queue};
-use std::process::ExitCode;
+use crate::companion::{Companion, Job, Joint};
+use crate::ours::worker;
+use crate::turns::Turns;
+use brigade::{Lock, OwnerDied, Value};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
-const NAME: &str = "Lock";
-
-pub(crate) struct LockAlone;
-
-impl Case for LockAlone {
-    fn name(&self) -> &str {
-        NAME
-    }
-
-    fn side(&self) -> Side {
-        Side::Brigade
-    }
-
-    fn measure(&self, placement: Placement, effort: Effort) -> Result<Sample> {
-        pin(placement.here)?;
-        let lock = Lock::new(0_u64)?;
-        Ok(Sample::of(alone(effort.repetitions(ALONE), || add(&lock))?))
+impl Joint for Lock<u64> {
+    fn invite<J: Job<Self>>(self: &Arc<Self>, job: J) -> Result<Box<dyn Companion>> {
+        worker::invite(&**self, job)
     }
 }
 
-pub(crate) struct LockContended(pub(crate) Pause);
-
-impl Case for LockContended {
-    fn name(&self) -> &str {
-        NAME
+impl Turns for Lock<u64> {
+    #[inline]
+    fn turn(&self, within: impl FnOnce() -> Result<()>) -> Result<()> {
+        let mut number = self.lock().unwrap_or_else(OwnerDied::recover);
+        within()?;
+        *number += 1;
+        Ok(())
     }
 
-    fn side(&self) -> Side {
-        Side::Brigade
-    }
-
-    fn measure(&self, placement: Placement, effort: Effort) -> Result<Sample> {
-        let lock = Lock::new(0_u64)?;
-        let counts = Queue::bounded(1)?;
-        let window = Window::soon(length(effort), placement.here, self.0);
-        let argument = (window.on(placement.there), lock.clone(), counts.clone());
-        let partner = Box::new(Worker::new(Process::start(contend, argument)?));
-        let here = window.repeat(|| add(&lock))?;
-        partner.finish()?;
-        let there = counts.get()?;
-        let total = *lock.lock().unwrap_or_else(OwnerDied::recover);
-        window.sample(total, here, there)
+    fn total(&self) -> Result<u64> {
+        Ok(*self.lock().unwrap_or_else(OwnerDied::recover))
     }
 }
 
-fn contend((window, lock, counts): (Window, Lock<u64>, Queue<u64>)) -> ExitCode {
-    let count = || Ok(counts.put(window.repeat(|| add(&lock))?)?);
-    exit_code(count())
+/// A value that is added to at once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Added(Value<u64>);
+
+/// A value that is changed by a function.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Updated(Value<u64>);
+
+impl Added {
+    pub(crate) fn create() -> Result<Self> {
+        Ok(Self(Value::new(0)?))
+    }
 }
 
-#[inline]
-fn add(lock: &Lock<u64>) -> Result<()> {
-    *lock.lock().map_err(|_| "the owner of the lock died")? += 1;
-    Ok(())
+impl Updated {
+    pub(crate) fn create() -> Result<Self> {
+        Ok(Self(Value::new(0)?))
+    }
+}
+
+impl Joint for Added {
+    fn invite<J: Job<Self>>(self: &Arc<Self>, job: J) -> Result<Box<dyn Companion>> {
+        worker::invite(&**self, job)
+    }
+}
+
+impl Joint for Updated {
+    fn invite<J: Job<Self>>(self: &Arc<Self>, job: J) -> Result<Box<dyn Companion>> {
+        worker::invite(&**self, job)
+    }
+}
+
+impl Turns for Added {
+    #[inline]
+    fn turn(&self, within: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.0.fetch_add(1);
+        within()
+    }
+
+    fn total(&self) -> Result<u64> {
+        Ok(self.0.get())
+    }
+}
+
+impl Turns for Updated {
+    #[inline]
+    fn turn(&self, within: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.0.update(|number| *number += 1);
+        within()
+    }
+
+    fn total(&self) -> Result<u64> {
+        Ok(self.0.get())
+    }
 }

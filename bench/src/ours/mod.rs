@@ -1,7 +1,6 @@
 //! brigade's own cases. Their partners are started with brigade too.
 
 pub(crate) mod channel;
-pub(crate) mod counter;
 pub(crate) mod lock;
 pub(crate) mod payload;
 pub(crate) mod pool;

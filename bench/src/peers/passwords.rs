@@ -1,7 +1,7 @@
 //! The program of the notes, by threads: six passwords, hashed over and over.
 
 use crate::Result;
-use crate::case::{Case, Effort, Sample};
+use crate::case::{Case, Effort, Sample, Side};
 use crate::machine::Placement;
 use brigade_sys::time::now;
 use sha2::{Digest, Sha512};
@@ -35,6 +35,10 @@ pub(crate) struct Passwords {
 impl Case for Passwords {
     fn name(&self) -> &str {
         self.name
+    }
+
+    fn side(&self) -> Side {
+        Side::Bound
     }
 
     fn measure(&self, _placement: Placement, effort: Effort) -> Result<Sample> {

@@ -29,6 +29,10 @@ impl Case for Python {
         self.name
     }
 
+    fn missing(&self) -> Option<String> {
+        version().is_none().then(|| "there is no python3".to_owned())
+    }
+
     fn measure(&self, placement: Placement, effort: Effort) -> Result<Sample> {
         let count = effort.repetitions(self.count);
         let numbers = [placement.here as u64, placement.there as u64, count];

@@ -5,7 +5,7 @@
 
 use crate::Result;
 use crate::partner::{Ending, Partner};
-use crate::stream::{Connected, Plan, Receiving, Sending, Transport};
+use crate::stream::{Connected, Plan, Receiving, Sending, Transport, capacity};
 use tempfile::TempDir;
 use zmq::{Context, Socket, SocketType};
 
@@ -25,9 +25,9 @@ impl Transport for PushPull {
         let folder = tempfile::tempdir()?;
         let address = format!("ipc://{}", folder.path().display());
         let context = Context::new();
-        let sender = open(&context, zmq::PUSH)?;
+        let sender = open(&context, zmq::PUSH, plan.size)?;
         sender.bind(&format!("{address}/there"))?;
-        let receiver = open(&context, zmq::PULL)?;
+        let receiver = open(&context, zmq::PULL, plan.size)?;
         receiver.bind(&format!("{address}/back"))?;
         let partner = Box::new(Partner::start(KIND, &address, &plan, None, None)?);
         Ok(Connected { sender, receiver, partner: Box::new(Zmq { partner, _folder: folder }) })
@@ -48,15 +48,18 @@ impl Ending for Zmq {
 
 pub(crate) fn take_part(address: &str, plan: Plan) -> Result<()> {
     let context = Context::new();
-    let mut receiver = open(&context, zmq::PULL)?;
+    let mut receiver = open(&context, zmq::PULL, plan.size)?;
     receiver.connect(&format!("{address}/there"))?;
-    let mut sender = open(&context, zmq::PUSH)?;
+    let mut sender = open(&context, zmq::PUSH, plan.size)?;
     sender.connect(&format!("{address}/back"))?;
     plan.carry_out(&mut sender, &mut receiver)
 }
 
-fn open(context: &Context, kind: SocketType) -> Result<Socket> {
+fn open(context: &Context, kind: SocketType, size: usize) -> Result<Socket> {
     let socket = context.socket(kind)?;
+    let high_water = i32::try_from(capacity(size))?;
+    socket.set_sndhwm(high_water)?;
+    socket.set_rcvhwm(high_water)?;
     socket.set_linger(PATIENCE)?;
     socket.set_sndtimeo(PATIENCE)?;
     socket.set_rcvtimeo(PATIENCE)?;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 fn every_case_runs_and_verifies_what_it_carries() {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_brigade-bench"))
-        .args(["--smoke", "--output"])
+        .args(["--quick", "--output"])
         .arg(folder.path())
         .stdin(Stdio::null())
         .output()
@@ -16,7 +16,7 @@ fn every_case_runs_and_verifies_what_it_carries() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
 
-    let text = fs::read_to_string(folder.path().join("samples.json")).unwrap();
+    let text = fs::read_to_string(folder.path().join("figures.json")).unwrap();
     let samples: serde_json::Value = serde_json::from_str(&text).unwrap();
     let groups = samples["groups"].as_array().unwrap();
     let tables = String::from_utf8(output.stdout).unwrap();

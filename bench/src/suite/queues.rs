@@ -1,0 +1,76 @@
+//! Messages one way.
+
+use super::python;
+use crate::case::{Case, Cores, Group};
+use crate::ours::channel::{Pipes, Queues};
+use crate::ours::payload::Payload;
+use crate::peers::ipc_channel::{Bytes, Typed};
+use crate::peers::pipe::Pipe;
+use crate::peers::socket::Socket;
+use crate::peers::zmq::PushPull;
+use crate::stream::{OneWay, Transport, unit};
+use std::marker::PhantomData;
+
+pub(super) fn groups() -> Vec<Group> {
+    vec![
+        one_way("one way, 8 B", 8, &[8]),
+        one_way("one way, 64 B", 64, &[64]),
+        one_way("one way, 1024 B", 1024, &[1024]),
+        one_way("one way, 64 KiB", 65_536, &[65_536]),
+        one_way("one way, 1 MiB", 1_048_576, &[1_048_576]),
+    ]
+}
+
+fn one_way(name: &'static str, size: usize, arguments: &'static [u64]) -> Group {
+    // A short message costs its handling, a long one its bytes.
+    let count = |short: u64| match size {
+        0..=1_024 => short,
+        1_025..=65_536 => short.div_ceil(30),
+        _ => short.div_ceil(600),
+    };
+    let python = |name, function, short| python(name, function, arguments, count(short));
+    let mut cases = ours(size, count(600_000));
+    cases.extend([
+        stream(Pipe, size, count(600_000)),
+        stream(Socket, size, count(300_000)),
+        stream(PushPull, size, count(600_000)),
+        stream(Bytes, size, count(300_000)),
+        python("Python Pipe, bytes", "one_way_pipe_bytes", 60_000),
+        python("Python Pipe, objects", "one_way_pipe_objects", 40_000),
+        python("Python Queue", "one_way_queue", 30_000),
+    ]);
+    // These two take a message apart element by element.
+    if size <= 1024 {
+        cases.push(stream(Typed, size, 200_000));
+    }
+    if size == 1024 {
+        cases.push(stream(Queues::<Vec<u8>>(PhantomData), size, 300_000));
+    }
+    Group {
+        family: "queues",
+        name,
+        work: "One process sends numbered messages, one per call; another receives and checks each.",
+        unit: unit(size),
+        detail: None,
+        cores: Cores::Two,
+        cases,
+    }
+}
+
+fn ours(size: usize, long: u64) -> Vec<Box<dyn Case>> {
+    fn both<P: Payload>(size: usize, count: u64) -> Vec<Box<dyn Case>> {
+        vec![
+            stream(Queues::<P>(PhantomData), size, count),
+            stream(Pipes::<P>(PhantomData), size, count),
+        ]
+    }
+    match size {
+        8 => both::<u64>(size, 2_000_000),
+        64 => both::<[u64; 8]>(size, 2_000_000),
+        _ => both::<brigade::codec::Bytes>(size, long),
+    }
+}
+
+fn stream(transport: impl Transport + 'static, size: usize, count: u64) -> Box<dyn Case> {
+    Box::new(OneWay { transport, size, count })
+}
