@@ -6,15 +6,15 @@ use std::process::Termination;
 use std::sync::Arc;
 use std::thread;
 
-use brigade_codec::Message;
+use brigade_codec::{EncodeError, Message};
 use brigade_process::call::{Task, TaskError as FunctionError};
 use brigade_process::{StartMethod, process_cpu_count};
 use brigade_shm::Queue;
+use brigade_shm::transit::Packed;
 use brigade_sys::time::Deadline;
 
 use crate::alarm::Alarm;
 use crate::error::BuildError;
-use crate::job::{Packed, Packer};
 use crate::office::{Asking, Hiring, Office};
 use crate::pool::ProcessPool;
 use crate::table::{Limits, Table};
@@ -56,7 +56,7 @@ pub struct ProcessPoolBuilder {
     max_workers: usize,
     name: String,
     method: StartMethod,
-    initializer: Option<(Result<Task, FunctionError>, Packer)>,
+    initializer: Option<(Result<Task, FunctionError>, Result<Packed, EncodeError>)>,
     max_tasks_per_worker: Option<u64>,
     retries: u32,
     max_failed_starts: u32,
@@ -121,7 +121,7 @@ impl ProcessPoolBuilder {
         R: Termination,
     {
         let task = Task::of_main(function);
-        self.initializer = Some((task, Box::new(move || Packed::of(&argument))));
+        self.initializer = Some((task, Packed::of(&argument)));
         self
     }
 
@@ -160,7 +160,7 @@ impl ProcessPoolBuilder {
     pub fn build(self) -> Result<ProcessPool, BuildError> {
         let limits = self.limits()?;
         let initializer = match self.initializer {
-            Some((task, pack)) => Some((task?, pack)),
+            Some((task, argument)) => Some((task?, argument?)),
             None => None,
         };
         let hiring = Hiring {

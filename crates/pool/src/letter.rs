@@ -1,8 +1,8 @@
 //! What travels between the pool and its workers.
 
-use brigade_codec::Bytes;
 use brigade_process::call::Task;
 use brigade_shm::Queue;
+use brigade_shm::transit::Packed;
 use serde::{Deserialize, Serialize};
 
 use crate::table::{TaskId, WorkerId};
@@ -16,7 +16,7 @@ pub(crate) struct Desk {
     /// The one queue into which all workers report.
     pub(crate) reports: Queue<Report>,
     /// What runs before the first task.
-    pub(crate) initializer: Option<(Task, Bytes)>,
+    pub(crate) initializer: Option<(Task, Packed)>,
 }
 
 /// A task for a worker.
@@ -24,7 +24,7 @@ pub(crate) struct Desk {
 pub(crate) struct Order {
     pub(crate) id: TaskId,
     pub(crate) task: Task,
-    pub(crate) argument: Bytes,
+    pub(crate) argument: Packed,
 }
 
 /// What a worker says.
@@ -45,10 +45,10 @@ pub(crate) enum News {
 }
 
 /// How a task ended in its worker.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
     /// With an encoded result.
-    Value(Bytes),
+    Value(Packed),
     /// With a panic.
     Panicked(String),
     /// The argument could not be read.

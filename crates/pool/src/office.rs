@@ -12,13 +12,14 @@ use brigade_process::call::Task;
 use brigade_process::{ExitStatus, Process, StartMethod};
 use brigade_shm::Queue;
 use brigade_shm::queue::TryPutError;
+use brigade_shm::transit::Packed;
 use brigade_sys::time::Deadline;
 
 use crate::alarm::Alarm;
 use crate::cell::isolated;
 use crate::error::{Broken, Refusal};
 use crate::future::{Source, TaskState};
-use crate::job::{Argument, Job, Outcome, Packer};
+use crate::job::{Job, Outcome};
 use crate::letter::{Order, Reply, Report};
 use crate::table::{Action, Event, Place, Stage, Table, TaskId, Verdict, WorkerId};
 
@@ -46,7 +47,7 @@ pub(crate) struct Hiring {
     pub(crate) method: StartMethod,
     pub(crate) window: usize,
     pub(crate) retries: u32,
-    pub(crate) initializer: Option<(Task, Packer)>,
+    pub(crate) initializer: Option<(Task, Packed)>,
 }
 
 pub(crate) struct State {
@@ -59,6 +60,8 @@ pub(crate) struct State {
     pub(crate) mercy: Option<Deadline>,
     /// What happened to the last start that came to nothing.
     pub(crate) trouble: String,
+    /// Whether a task may be run again, so that its argument stays here while a worker has it.
+    may_retry: bool,
     next_task: TaskId,
     broken: Option<Broken>,
     ended: Vec<(Job, Outcome)>,
@@ -97,6 +100,7 @@ impl Office {
             hires: Vec::new(),
             mercy: None,
             trouble: String::new(),
+            may_retry: hiring.retries > 0,
             next_task: 0,
             broken: None,
             ended: Vec::new(),
@@ -174,8 +178,6 @@ impl Office {
     /// Ends everything; workers that are asked may take a moment, the others none.
     pub(crate) fn terminate(&self, asking: Asking) {
         self.enter(|state| {
-            // Arguments that nobody will read come home, and are let go with their jobs.
-            state.recall_all();
             state.mercy = match asking {
                 Asking::First => Some(Deadline::after(GRACE)),
                 Asking::Never => None,
@@ -289,34 +291,20 @@ impl State {
         let gone = || "the pool has lost it".to_owned();
         let job = self.jobs.get_mut(&task).ok_or_else(gone)?;
         let member = self.members.get(&worker).ok_or_else(gone)?;
-        let (argument, cargo) = match std::mem::replace(&mut job.argument, Argument::Sent) {
-            Argument::Packed(packed) => (packed.bytes, Some(packed.cargo)),
-            Argument::Returned(bytes) => (bytes, None),
-            Argument::Sent => {
-                let packed = job.again.as_ref().and_then(isolated);
-                let packed = packed.ok_or_else(gone)?.map_err(|error| error.to_string())?;
-                (packed.bytes, Some(packed.cargo))
-            }
-        };
-        match member.orders.try_put(Order { id: task, task: job.task, argument }) {
-            Ok(()) => {
-                cargo.into_iter().for_each(brigade_shm::transit::Cargo::sent);
-                Ok(())
-            }
-            Err(refused) => {
-                let reason = refused.to_string();
-                let (TryPutError::Full(order)
-                | TryPutError::Closed(order)
-                | TryPutError::Failed { value: order, .. }) = refused
-                else {
-                    return Err(reason);
-                };
-                if cargo.is_none() {
-                    job.argument = Argument::Returned(order.argument);
-                }
-                Err(reason)
-            }
+        let argument = job.argument.take().ok_or_else(gone)?;
+        if self.may_retry {
+            job.argument = Some(argument.clone());
         }
+        member.orders.try_put(Order { id: task, task: job.task, argument }).map_err(|refused| {
+            let reason = refused.to_string();
+            if let TryPutError::Full(order)
+            | TryPutError::Closed(order)
+            | TryPutError::Failed { value: order, .. } = refused
+            {
+                job.argument = Some(order.argument);
+            }
+            reason
+        })
     }
 
     /// Takes back up to `count` tasks that a worker has not begun, the oldest first.
@@ -327,7 +315,7 @@ impl State {
             && let Ok(Order { id, argument, .. }) = member.orders.try_get()
         {
             if let Some(job) = self.jobs.get_mut(&id) {
-                job.argument = Argument::Returned(argument);
+                job.argument = Some(argument);
                 tasks.push(id);
             }
         }
@@ -390,7 +378,8 @@ impl Member {
             // Refused only if the worker has taken on another user; its queue ends it then.
             let _ = send(process);
         }
-        self.orders.close();
+        // Arguments that nobody will read are let go now.
+        self.orders.shutdown_now();
     }
 }
 

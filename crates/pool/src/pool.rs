@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use brigade_codec::Message;
 use brigade_process::call::Task;
+use brigade_shm::transit::Packed;
 use brigade_sys::time::Deadline;
 
 use crate::builder::ProcessPoolBuilder;
 use crate::cell::Cell;
 use crate::error::{BuildError, Refusal, SubmitError};
 use crate::future::Future;
-use crate::job::{Argument, Job, Packed, Packer, Sink, discard};
+use crate::job::{Job, Sink};
 use crate::map::{Map, MapPolicy};
 use crate::office::{Asking, Office};
 use crate::table::Limits;
@@ -126,19 +127,9 @@ impl ProcessPool {
         };
         let cell = Arc::new(Cell::new());
         let sink: Arc<dyn Sink> = Arc::<Cell<R>>::clone(&cell);
-        let is_kept = self.office.hiring.retries > 0;
-        let mut argument = Some(argument);
-        let accepted = self.office.accept(|| Job {
-            task,
-            argument: Argument::Packed(packed),
-            again: argument.take_if(|_| is_kept).map(packer),
-            discard: discard::<A>,
-            sink,
-        });
-        match (accepted, argument) {
-            (Ok(id), _) => Ok(Future::new(id, cell, self.office.as_source())),
-            (Err(reason), Some(argument)) => refused(argument, reason),
-            (Err(_), None) => unreachable!("the argument is taken when the task is accepted"),
+        match self.office.accept(|| Job { task, argument: Some(packed), sink }) {
+            Ok(id) => Ok(Future::new(id, cell, self.office.as_source())),
+            Err(reason) => refused(argument, reason),
         }
     }
 
@@ -275,8 +266,4 @@ impl fmt::Debug for ProcessPool {
             .field("max_workers", &self.max_workers)
             .finish_non_exhaustive()
     }
-}
-
-fn packer<A: Message + Send + Sync + 'static>(argument: A) -> Packer {
-    Box::new(move || Packed::of(&argument))
 }

@@ -6,7 +6,6 @@ use brigade_sys::time::Deadline;
 use brigade_sys::wait::{Waitable, wait};
 
 use crate::error::BuildError;
-use crate::job::Packed;
 use crate::letter::Desk;
 use crate::office::{Detail, Member, Office};
 use crate::table::{Event, Stage, WorkerId};
@@ -67,23 +66,13 @@ impl Office {
         let orders = Queue::with_ring(self.hiring.window, ORDER_BYTES)?;
         let member = Member::new(orders.clone());
         self.enter(|state| state.members.insert(worker, member));
-        let packed = match &self.hiring.initializer {
-            Some((task, pack)) => Some((*task, pack()?)),
-            None => None,
-        };
-        let (initializer, cargo) = match packed {
-            Some((task, Packed { bytes, cargo })) => (Some((task, bytes)), Some(cargo)),
-            None => (None, None),
-        };
+        let initializer = self.hiring.initializer.clone();
         let desk = Desk { worker, orders, reports: self.reports.clone(), initializer };
         let process = Process::builder()
             .name(format!("{}-{worker}", self.hiring.name))
             .method(self.hiring.method)
             .dies_with_parent()
             .start(worker::work, desk)?;
-        if let Some(cargo) = cargo {
-            cargo.sent();
-        }
         self.enter(|state| {
             if let Some(member) = state.members.get_mut(&worker) {
                 member.process = Some(process);

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use brigade_codec::{Bytes, decode};
+use brigade_codec::decode;
 use brigade_process::call::{CallError, Task};
-use brigade_shm::transit::{self, Cargo};
+use brigade_shm::transit::Packed;
 use brigade_shm::{PutError, Queue};
 use brigade_sys::signals::{self, Signal};
 
@@ -20,34 +20,33 @@ pub(crate) fn work(desk: Desk) -> ExitCode {
     // tasks is for the owner to say.
     let _ = signals::ignore(Signal::INT);
     let Desk { worker, orders, reports, initializer } = desk;
-    let failure = initializer.and_then(|(task, argument)| initialize(task, &argument).err());
+    let failure = initializer.and_then(|(task, argument)| initialize(task, argument).err());
     let is_ready = failure.is_none();
     let news = failure.map_or(News::Ready, News::NotReady);
     if reports.put(Report { worker, news }).is_err() || !is_ready {
         return ExitCode::from(UNABLE);
     }
     while let Ok(Order { id, task, argument }) = orders.get() {
-        let (reply, cargo) = transit::collect(|| run(task, &argument));
-        drop(argument);
-        if !report(&reports, Report { worker, news: News::Done { task: id, reply } }, cargo) {
+        let reply = run(task, argument);
+        if !report(&reports, Report { worker, news: News::Done { task: id, reply } }) {
             return ExitCode::from(UNABLE);
         }
     }
     ExitCode::SUCCESS
 }
 
-fn initialize(task: Task, argument: &Bytes) -> Result<(), String> {
-    let code = task.call(&argument.0).map_err(|error| error.to_string())?;
-    match decode::<i32>(&code) {
+fn initialize(task: Task, argument: Packed) -> Result<(), String> {
+    let code = task.call_packed(argument).map_err(|error| error.to_string())?;
+    match code.read(decode::<i32>) {
         Ok(0) => Ok(()),
         Ok(code) => Err(format!("the initializer ended with code {code}")),
         Err(error) => Err(error.to_string()),
     }
 }
 
-fn run(task: Task, argument: &Bytes) -> Reply {
-    match task.call(&argument.0) {
-        Ok(result) => Reply::Value(Bytes(result)),
+fn run(task: Task, argument: Packed) -> Reply {
+    match task.call_packed(argument) {
+        Ok(result) => Reply::Value(result),
         Err(CallError::Panicked { message }) => Reply::Panicked(message),
         Err(CallError::Argument(error)) => Reply::Argument(error.to_string()),
         Err(CallError::Result(error)) => Reply::Result(error.to_string()),
@@ -56,18 +55,15 @@ fn run(task: Task, argument: &Bytes) -> Reply {
 }
 
 /// Sends a report; `false` if nobody listens any more. What cannot be sent is reported as such.
-fn report(reports: &Queue<Report>, report: Report, cargo: Cargo) -> bool {
+fn report(reports: &Queue<Report>, report: Report) -> bool {
     match reports.put(report) {
-        Ok(()) => cargo.sent(),
         Err(PutError::Failed {
             value: Report { worker, news: News::Done { task, .. } },
             reason,
         }) => {
-            drop(cargo);
             let news = News::Done { task, reply: Reply::Result(reason.to_string()) };
-            return reports.put(Report { worker, news }).is_ok();
+            reports.put(Report { worker, news }).is_ok()
         }
-        Err(_) => return false,
+        sent => sent.is_ok(),
     }
-    true
 }

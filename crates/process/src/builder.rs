@@ -105,12 +105,12 @@ where
     R: Termination,
 {
     letter.task = Some(Task::of_main(function)?);
-    let (parcel, cargo) = transit::collect(|| encode_parcel(&argument));
+    let (parcel, contents) = transit::gather(|| encode_parcel(&argument));
     let parcel = parcel?;
     letter.descriptors = parcel.descriptors.len();
     // From here on the shared objects in the argument are held in the child's name. If it is not
     // started, or dies before it has read them, nobody waits for it.
-    let birth = inheritance::prepare_birth(cargo)?;
+    let birth = inheritance::prepare_birth(&contents)?;
     letter.seats = birth.seats().to_vec();
     let process = start(&letter, parcel)?;
     birth.born(process.pid().unsigned_abs());

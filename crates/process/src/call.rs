@@ -50,6 +50,7 @@ use std::ptr::{self, NonNull};
 
 use brigade_codec::{DecodeError, EncodeError, Message, Parcel};
 use brigade_codec::{decode, decode_parcel, encode, encode_parcel};
+use brigade_shm::transit::Packed;
 use brigade_sys::image::Image;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -100,13 +101,21 @@ pub enum CallError {
 }
 
 /// What a task points to.
-type Trampoline = fn(Input<'_>) -> Result<Parcel, CallError>;
+type Trampoline = fn(Input<'_>) -> Result<Output, CallError>;
 
-/// An argument on its way in. The result goes out in the same form.
+/// An argument on its way in.
 enum Input<'a> {
     Bytes(&'a [u8]),
+    Packed(Packed),
     Parcel(Parcel),
     Letter(Parcel),
+}
+
+/// The result on its way out, in the form of the argument; that of a letter is a parcel.
+enum Output {
+    Bytes(Vec<u8>),
+    Packed(Packed),
+    Parcel(Parcel),
 }
 
 impl Task {
@@ -149,7 +158,23 @@ impl Task {
     ///
     /// [`CallError`]. A panic is caught and reported as [`CallError::Panicked`].
     pub fn call(&self, argument: &[u8]) -> Result<Vec<u8>, CallError> {
-        self.resolve()?(Input::Bytes(argument)).map(|parcel| parcel.bytes)
+        match self.resolve()?(Input::Bytes(argument))? {
+            Output::Bytes(bytes) => Ok(bytes),
+            Output::Packed(_) | Output::Parcel(_) => Err(CallError::OTHER_FORM),
+        }
+    }
+
+    /// As [`call`](Self::call), with an argument and a result that may hold handles of shared
+    /// objects. The argument is let go when it has been read, before the function runs.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub fn call_packed(&self, argument: Packed) -> Result<Packed, CallError> {
+        match self.resolve()?(Input::Packed(argument))? {
+            Output::Packed(packed) => Ok(packed),
+            Output::Bytes(_) | Output::Parcel(_) => Err(CallError::OTHER_FORM),
+        }
     }
 
     /// As [`call`](Self::call), with an argument and a result that may hold descriptors.
@@ -158,12 +183,12 @@ impl Task {
     ///
     /// As [`call`](Self::call).
     pub fn call_parcel(&self, argument: Parcel) -> Result<Parcel, CallError> {
-        self.resolve()?(Input::Parcel(argument))
+        self.resolve()?(Input::Parcel(argument))?.into_parcel()
     }
 
     /// As [`call_parcel`](Self::call_parcel), with an argument that this process's parent gave it.
     pub(crate) fn call_letter(&self, argument: Parcel) -> Result<Parcel, CallError> {
-        self.resolve()?(Input::Letter(argument))
+        self.resolve()?(Input::Letter(argument))?.into_parcel()
     }
 
     fn of_trampoline(trampoline: Trampoline) -> Result<Self, TaskError> {
@@ -201,7 +226,7 @@ fn check_of(offset: u64, image: &Image) -> u64 {
     hasher.finish()
 }
 
-fn call_for_message<F, A, R>(input: Input<'_>) -> Result<Parcel, CallError>
+fn call_for_message<F, A, R>(input: Input<'_>) -> Result<Output, CallError>
 where
     F: Fn(A) -> R + Copy + Send + 'static,
     A: Message,
@@ -211,7 +236,7 @@ where
     catch(|| input.deliver(|argument| Ok(function(argument))))
 }
 
-fn call_for_code<F, A, R>(input: Input<'_>) -> Result<Parcel, CallError>
+fn call_for_code<F, A, R>(input: Input<'_>) -> Result<Output, CallError>
 where
     F: Fn(A) -> R + Copy + Send + 'static,
     A: Message,
@@ -226,27 +251,45 @@ impl Input<'_> {
     fn deliver<A, R>(
         self,
         work: impl FnOnce(A) -> Result<R, CallError>,
-    ) -> Result<Parcel, CallError>
+    ) -> Result<Output, CallError>
     where
         A: DeserializeOwned,
-        R: Serialize,
+        R: Message,
     {
         match self {
             Self::Bytes(bytes) => {
                 let result = work(decode(bytes).map_err(CallError::Argument)?)?;
-                let bytes = encode(&result).map_err(CallError::Result)?;
-                Ok(Parcel { bytes, descriptors: Vec::new() })
+                encode(&result).map(Output::Bytes).map_err(CallError::Result)
+            }
+            Self::Packed(packed) => {
+                let argument = packed.read(|bytes| decode(bytes)).map_err(CallError::Argument)?;
+                drop(packed);
+                Packed::of(&work(argument)?).map(Output::Packed).map_err(CallError::Result)
             }
             Self::Parcel(parcel) => {
                 let result = work(decode_parcel(parcel).map_err(CallError::Argument)?)?;
-                encode_parcel(&result).map_err(CallError::Result)
+                encode_parcel(&result).map(Output::Parcel).map_err(CallError::Result)
             }
             Self::Letter(parcel) => {
                 let result = work(receive(parcel).map_err(CallError::Argument)?)?;
-                encode_parcel(&result).map_err(CallError::Result)
+                encode_parcel(&result).map(Output::Parcel).map_err(CallError::Result)
             }
         }
     }
+}
+
+impl Output {
+    fn into_parcel(self) -> Result<Parcel, CallError> {
+        match self {
+            Self::Parcel(parcel) => Ok(parcel),
+            Self::Bytes(_) | Self::Packed(_) => Err(CallError::OTHER_FORM),
+        }
+    }
+}
+
+impl CallError {
+    /// A result in another form than the argument's: the code that a task points to gives none.
+    const OTHER_FORM: Self = Self::Task(TaskError::OtherBuild);
 }
 
 /// The one value of a type without bytes.

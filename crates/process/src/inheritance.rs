@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use brigade_codec::{DecodeError, Parcel, decode_parcel};
 use brigade_shm::arena::{self, Birth, Fork, Seat};
-use brigade_shm::transit::Cargo;
+use brigade_shm::transit::Contents;
 use brigade_shm::{Arena, Error};
 use serde::de::DeserializeOwned;
 
@@ -17,9 +17,9 @@ pub(crate) fn descriptor() -> Result<OwnedFd, Trouble> {
     Ok(descriptor.map_err(failed)?)
 }
 
-/// Prepares for a child that starts afresh and is given what `cargo` carries.
-pub(crate) fn prepare_birth(cargo: Cargo) -> Result<Birth, Error> {
-    arena::expect_child(cargo)
+/// Prepares for a child that starts afresh and is given `contents`.
+pub(crate) fn prepare_birth(contents: &Contents) -> Result<Birth, Error> {
+    arena::expect_child(contents)
 }
 
 /// Makes the memory that the parent handed over this program's.

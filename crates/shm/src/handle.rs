@@ -2,7 +2,7 @@
 //!
 //! A process holds an object once, however many handles it has: the first handle sets the process's
 //! bit in the object's block, the last one clears it. A handle that is serialized takes the object
-//! along: until the message is read, the object counts it as being under way.
+//! along: until the message is read, the message keeps it. See [`crate::transit`].
 //!
 //! # Process death
 //!
@@ -64,7 +64,11 @@ impl Drop for Hold {
             return;
         }
         // Nothing can be done about a corrupt arena here; whoever uses it next is told.
-        let _ = heap::release(self.arena, tag.slot, self.place);
+        let _ = match self.kind {
+            // Taken out of a store, whose word may still name it.
+            Kind::Cargo => heap::release_part(self.arena, tag.slot, self.place),
+            _ => heap::release(self.arena, tag.slot, self.place),
+        };
     }
 }
 
@@ -91,16 +95,21 @@ impl Handle {
     pub(crate) fn create_in(arena: &'static Arena, plan: Plan) -> Result<Self, Error> {
         let tag = arena.tag()?;
         let place = heap::allocate(arena, tag.slot, plan)?;
-        let hold = Arc::new(Hold { arena, place, kind: plan.kind });
+        Ok(Self::held(arena, place, plan.kind))
+    }
+
+    /// A handle of an object that this process holds already, without one.
+    pub(crate) fn held(arena: &'static Arena, place: Place, kind: Kind) -> Self {
+        let hold = Arc::new(Hold { arena, place, kind });
         arena.holds().insert(place.offset, Arc::downgrade(&hold));
-        Ok(Self { hold, kind: plan.kind })
+        Self { hold, kind }
     }
 
     /// A handle of part number `index` of this object.
     pub(crate) fn part(&self, index: usize, kind: Kind) -> Result<Self, Error> {
         let place = heap::part(self.arena(), self.place(), index);
         let place = place.ok_or(Error::Gone { kind: kind.name() })?;
-        Self::adopt(self.arena(), place, (kind, 0), Arrival::Part)
+        Self::adopt(self.arena(), place, (kind, 0), Arrival::Kept)
     }
 
     fn adopt(
@@ -111,7 +120,7 @@ impl Handle {
     ) -> Result<Self, Error> {
         let tag = arena.tag()?;
         let mut holds = arena.holds();
-        // Also when the process has a hold already: the message's count must come down.
+        // Also when the process has a hold already: a message's count must come down.
         heap::adopt(arena, tag.slot, place, (kind, shape), arrival)?;
         let known = holds.get(&place.offset).and_then(Weak::upgrade);
         let hold = known.filter(|hold| hold.place == place).unwrap_or_else(|| {
@@ -135,9 +144,9 @@ impl Handle {
         heap::body(self.hold.place.offset)
     }
 
-    /// How many messages under way carry the object.
+    /// How many messages under way carry the object: on sockets, and in cargoes.
     #[cfg(test)]
-    pub(crate) fn under_way(&self) -> u32 {
+    pub(crate) fn under_way(&self) -> (u32, u32) {
         heap::under_way(self.arena(), self.place())
     }
 
@@ -160,7 +169,7 @@ struct Travelling {
 }
 
 impl Handle {
-    /// Writes the handle into a message, and counts the object as being under way.
+    /// Writes the handle into a message, and sees to it that the message keeps the object.
     pub(crate) fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (arena, place) = (self.arena(), self.place());
         let travelling = Travelling {
@@ -170,8 +179,7 @@ impl Handle {
             generation: place.generation,
         };
         let written = travelling.serialize(serializer)?;
-        heap::send(arena, place);
-        transit::note(arena, place);
+        transit::note(self);
         Ok(written)
     }
 
@@ -197,6 +205,6 @@ impl Handle {
         let offset = usize::try_from(travelling.offset)
             .map_err(|_| Error::Corrupt("a handle points outside its arena"))?;
         let place = Place { offset, generation: travelling.generation };
-        Self::adopt(arena, place, (kind, shape), transit::arrival())
+        Self::adopt(arena, place, (kind, shape), transit::arrival(arena))
     }
 }

@@ -16,6 +16,7 @@ mod descriptor_pipe;
 mod error;
 mod future;
 mod handle;
+mod message;
 mod named;
 pub mod pipe;
 mod plain;

@@ -1,8 +1,8 @@
 //! How a child that starts afresh comes to what its parent gives it.
 //!
-//! A message that nobody reads keeps what it carries. A child may be killed before it has read what
-//! it was given, so that is no message: the parent takes an entry in the census for the child and
-//! holds the objects in its name. The child takes the entry when it arrives; if it dies before, the
+//! What a child is given lies in a file until it is read, and no block of the arena stands for it.
+//! A child may be killed before it has read it, so the parent takes an entry in the census for the
+//! child and holds the objects in its name. The child takes the entry when it arrives; if it dies before, the
 //! entry is buried like any other, and whoever waits for the dead child learns of it.
 //!
 //! # Process death
@@ -17,7 +17,7 @@ use super::census::{self, State, Tag};
 use super::heap;
 use super::program::{self, Arena};
 use crate::error::Error;
-use crate::transit::{self, Cargo};
+use crate::transit::{self, Contents};
 
 /// An entry that waits for a child, as the child is told of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,20 +41,18 @@ pub struct Birth {
     seats: Vec<Seat>,
 }
 
-/// Prepares for a child that will start afresh and be given what `cargo` carries.
+/// Prepares for a child that will start afresh and be given `contents`.
 ///
 /// # Errors
 ///
 /// Fails when as many processes as fit are attached to an arena.
-pub fn expect_child(cargo: Cargo) -> Result<Birth, Error> {
+pub fn expect_child(contents: &Contents) -> Result<Birth, Error> {
     let mut birth = Birth { children: Vec::new(), seats: Vec::new() };
     birth.seat_in(Arena::program()?)?;
-    for &(arena, place) in cargo.objects() {
+    for (arena, place) in contents.objects() {
         let seat = birth.seat_in(arena)?;
         heap::hold_for(arena, seat.slot, place)?;
     }
-    // The objects need no message to keep them any more.
-    drop(cargo);
     Ok(birth)
 }
 

@@ -23,11 +23,15 @@ pub(crate) struct Block {
     pub(crate) next_free: AtomicU64,
     /// For a part of another object: where that object lies.
     pub(crate) parent: AtomicU64,
-    /// For a part of another object: where the word lies that must hold this block's offset.
-    pub(crate) parent_word: AtomicU64,
     pub(crate) parent_generation: AtomicU32,
-    /// How many messages under way carry a handle of the object.
+    /// For a part of another object: which of the parent's words must hold this block's offset.
+    pub(crate) part_index: AtomicU32,
+    /// How many messages that no process can be asked about carry a handle of the object: those
+    /// that go over sockets.
     pub(crate) transit: AtomicU32,
+    /// How many blocks of [`Kind::Cargo`] name the object. Counted anew after a death: the truth
+    /// is in those blocks.
+    pub(crate) carried: AtomicU32,
     /// What the object's type looks like, so that a handle is not read as another type.
     pub(crate) shape: AtomicU32,
     /// How many words at the start of the object hold the offsets of its parts, or zero.
@@ -158,6 +162,11 @@ impl Block {
         self.holders[word].fetch_and(!bit, Release) & bit != 0
     }
 
+    pub(crate) fn is_held_by(&self, slot: u16) -> bool {
+        let (word, bit) = place(slot);
+        self.holders[word].load(Relaxed) & bit != 0
+    }
+
     /// Whether no process holds the object and no message carries a handle of it.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.is_in_no_message() && self.holders.iter().all(|word| word.load(Relaxed) == 0)
@@ -165,16 +174,29 @@ impl Block {
 
     /// Whether no message carries a handle of the object.
     pub(crate) fn is_in_no_message(&self) -> bool {
-        self.transit.load(Acquire) == 0 // PAIR transit: with `arrive`.
+        // PAIR transit: with `arrive`.
+        self.transit.load(Acquire) == 0 && !self.is_carried()
     }
 
-    /// Says that one more message carries a handle of the object. Needs no lock: the sender holds
-    /// the object.
+    /// Whether a cargo names the object.
+    pub(crate) fn is_carried(&self) -> bool {
+        self.carried.load(Acquire) != 0 // PAIR carried: with `set_carried`.
+    }
+
+    /// Says how many cargoes name the object. Under the heap's lock.
+    pub(crate) fn set_carried(&self, count: u32) {
+        // PAIR carried: the bit of a holder that came by the cargo is there before the cargo's
+        // count is not.
+        self.carried.store(count, Release);
+    }
+
+    /// Says that one more message carries a handle of the object, over a socket. Needs no lock:
+    /// the sender holds the object.
     pub(crate) fn depart(&self) {
         self.transit.fetch_add(1, Relaxed);
     }
 
-    /// Says that a message that carried a handle has arrived, or will not leave.
+    /// Says that a message that carried a handle over a socket has arrived, or will not leave.
     pub(crate) fn arrive(&self) {
         // PAIR transit: the new holder's bit is there before the message's count is not.
         let _ = self.transit.fetch_update(Release, Relaxed, |transit| transit.checked_sub(1));

@@ -20,8 +20,8 @@
 //! # What a dead process leaves
 //!
 //! A `Live` entry whose life lock is marked and whose process the kernel calls dead. Anyone may
-//! bury it, under the census lock: release what it held in every block, then set the entry free,
-//! then ring. Each step may be repeated, so a gravedigger that dies is succeeded by the next.
+//! bury it, under the census lock: free what it left half put or half taken in messages, release
+//! what it held in every block, then set the entry free, then ring. Each step may be repeated, so a gravedigger that dies is succeeded by the next.
 
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ use super::heap;
 use super::layout::{Census, Entry, MAX_PROCESSES};
 use super::program::Arena;
 use crate::error::Error;
+use crate::message;
 
 /// A process that is or was attached: a slot, and which of its processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -301,6 +302,8 @@ fn bury(arena: &'static Arena, slot: u16, claim: Claim) {
     let census = arena.census();
     let entry = &census.entries[usize::from(slot)];
     entry.life.wake_watchers();
+    // What it left half done is known by its holds, so that comes first.
+    message::bury(arena, Tag { slot, generation: claim.generation });
     heap::release_all(arena, slot);
     kill_point("census.released");
     let free = Claim { state: State::Free, pid: 0, ..claim };

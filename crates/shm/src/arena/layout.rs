@@ -11,7 +11,7 @@ use brigade_sys::robust::RobustLock;
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"brigade\0");
 
 /// Changes whenever the meaning of a shared byte does.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// How many processes can be attached at a time.
 pub(crate) const MAX_PROCESSES: usize = 512;

@@ -11,6 +11,7 @@ use crate::arena::Arena;
 use crate::arena::block::Block;
 use crate::arena::heap::{Place, body};
 use crate::error::Error;
+use crate::message::PARTS;
 
 /// A word with a cache line of its own.
 #[repr(C, align(64))]
@@ -25,7 +26,11 @@ pub(super) struct Shared {
     pub(super) consumer: RobustLock,
     pub(super) head: Line,
     pub(super) not_full: Bell,
+    /// The process that last handed parts over to the slot of number `tail`: see
+    /// [`super::burial`].
+    pub(super) sender: Line,
     pub(super) ring_bytes: AtomicU64,
+    /// How far the channel has ended. See [`super`].
     pub(super) closed: AtomicU32,
     /// Whether there ever was an endpoint of the side: its end means something only then.
     seen: [AtomicU32; 2],
@@ -49,12 +54,9 @@ impl Shared {
 pub(super) struct Slot {
     /// The position in the ring at which the message begins, counted from the first byte ever.
     pub(super) position: AtomicU64,
-    /// The length, and [`SPILLED`] when the message has a block of its own.
-    pub(super) length: AtomicU64,
+    /// The message's [`Form`](crate::message::Form). A long message takes no bytes of the ring.
+    pub(super) form: AtomicU64,
 }
-
-/// Set in a slot's length when the message lies in a block and takes no bytes of the ring.
-pub(super) const SPILLED: u64 = 1 << 63;
 
 // SAFETY: shareable parts throughout; all zeros is an open, empty channel.
 #[allow(unsafe_code, reason = "the claim is checked by eye, field by field")]
@@ -96,12 +98,13 @@ impl Layout {
     pub(super) fn read(arena: &'static Arena, place: Place) -> Option<Self> {
         let block: &Block = arena.mapping().get(place.offset)?;
         let parts = usize::try_from(block.parts.load(Relaxed)).ok()?;
-        let capacity = parts.checked_sub(ENDPOINTS)?;
+        let capacity = parts.checked_sub(ENDPOINTS)? / PARTS;
         let half = Self { capacity, ring_bytes: MIN_RING };
         let shared: &Shared = arena.mapping().get(body(place.offset) + half.shared_at())?;
         let ring_bytes = usize::try_from(shared.ring_bytes.load(Relaxed)).ok()?;
         let layout = Self { capacity, ring_bytes };
         let sensible = Self::new(capacity, ring_bytes).ok()? == layout
+            && layout.parts() as usize == parts
             && block.length.load(Relaxed) == layout.length() as u64;
         sensible.then_some(layout)
     }
@@ -116,16 +119,27 @@ impl Layout {
 
     pub(super) fn parts(self) -> u32 {
         // The capacity is at most 2^24.
-        (ENDPOINTS + self.capacity) as u32
+        (ENDPOINTS + self.capacity * PARTS) as u32
     }
 
-    /// The number of the part that is the long message of slot `index`.
-    pub(super) fn long_message(self, index: usize) -> usize {
-        ENDPOINTS + index
+    /// The number of the first part that belongs to the message in slot `index`.
+    pub(super) fn part_of_slot(self, index: usize) -> usize {
+        ENDPOINTS + index * PARTS
+    }
+
+    /// The slot whose message part number `part` belongs to.
+    pub(super) fn slot_of_part(self, part: usize) -> Option<usize> {
+        Some(part.checked_sub(ENDPOINTS)? / PARTS).filter(|&index| index < self.capacity)
+    }
+
+    /// The slot of message number `number`.
+    pub(super) fn slot_of(self, number: u64) -> usize {
+        // The remainder is less than a capacity that is a usize.
+        (number % self.capacity as u64) as usize
     }
 
     pub(super) fn shared_at(self) -> usize {
-        ((ENDPOINTS + self.capacity) * 8).next_multiple_of(64)
+        ((ENDPOINTS + self.capacity * PARTS) * 8).next_multiple_of(64)
     }
 
     pub(super) fn slots_at(self) -> usize {

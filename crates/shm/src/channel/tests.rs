@@ -8,16 +8,20 @@ use crate::testing::{alone, start};
 
 const SHORT: Duration = Duration::from_millis(50);
 
+fn nothing() -> Contents {
+    Contents::default()
+}
+
 #[test]
 fn a_long_message_with_an_impossible_length_is_an_error() {
     for length in [1_u64 << 62, 1 << 40, u64::MAX >> 1] {
         let channel = Channel::new(2, 64).unwrap();
-        channel.put(&[7; 1000], Deadline::NEVER).unwrap();
+        channel.put(&[7; 1000], &nothing(), Deadline::NEVER).unwrap();
         let arena = channel.handle.arena();
         let part = heap::part(arena, channel.handle.place(), 2).unwrap();
         let block: &Block = arena.mapping().get(part.offset).unwrap();
         block.length.store(length, Relaxed);
-        channel.slots[0].length.store(length | layout::SPILLED, Relaxed);
+        channel.slots[0].form.store(length | 1 << 63, Relaxed);
         assert!(matches!(channel.try_get(), Err(GetRefusal::Failed(_))));
         block.length.store(1000, Relaxed);
     }
@@ -27,8 +31,8 @@ fn a_long_message_with_an_impossible_length_is_an_error() {
 fn a_head_beyond_the_tail_is_an_error_and_no_endless_loop() {
     let channel = Channel::new(2, 64).unwrap();
     channel.shared.head.0.store(5, Relaxed);
-    assert!(channel.try_put(&[1]).is_err());
-    assert!(matches!(channel.put(&[1], Deadline::NEVER), Err(PutRefusal::Failed(_))));
+    assert!(channel.try_put(&[1], &nothing()).is_err());
+    assert!(matches!(channel.put(&[1], &nothing(), Deadline::NEVER), Err(PutRefusal::Failed(_))));
     assert!(matches!(channel.try_get(), Err(GetRefusal::Failed(_))));
     assert!(matches!(channel.get(Deadline::NEVER), Err(GetRefusal::Failed(_))));
 }
@@ -37,7 +41,7 @@ fn a_head_beyond_the_tail_is_an_error_and_no_endless_loop() {
 fn a_stopped_holder_is_not_dead_and_holds_nobody_up_beyond_the_deadline() {
     let _alone = alone();
     let channel = Channel::new(2, 64).unwrap();
-    channel.put(&[1], Deadline::NEVER).unwrap();
+    channel.put(&[1], &nothing(), Deadline::NEVER).unwrap();
     let stopped = start(|| {
         let _ = channel.shared.producer.lock(Deadline::NEVER);
         let _ = channel.shared.consumer.lock(Deadline::NEVER);
@@ -48,19 +52,19 @@ fn a_stopped_holder_is_not_dead_and_holds_nobody_up_beyond_the_deadline() {
     }
     for _ in 0..3 {
         let began = Instant::now();
-        let put = channel.put(&[2], Deadline::after(SHORT));
+        let put = channel.put(&[2], &nothing(), Deadline::after(SHORT));
         assert!(matches!(put, Err(PutRefusal::Full)), "{put:?}");
         let got = channel.get(Deadline::after(SHORT));
         assert!(matches!(got, Err(GetRefusal::Empty)), "{got:?}");
         assert!(began.elapsed() >= 2 * SHORT);
-        assert!(matches!(channel.try_put(&[2]), Err(PutRefusal::Full)));
+        assert!(matches!(channel.try_put(&[2], &nothing()), Err(PutRefusal::Full)));
         assert!(matches!(channel.try_get(), Err(GetRefusal::Empty)));
         assert!(began.elapsed() < Duration::from_secs(20));
     }
     assert!(!channel.shared.producer.is_orphaned());
     stopped.kill();
-    assert_eq!(channel.try_get().unwrap(), [1]);
-    channel.put(&[2], Deadline::NEVER).unwrap();
+    channel.try_get().unwrap().read(|bytes| assert_eq!(bytes, [1]));
+    channel.put(&[2], &nothing(), Deadline::NEVER).unwrap();
 }
 
 #[test]

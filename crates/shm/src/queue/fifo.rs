@@ -18,7 +18,8 @@ use crate::arena::block::Kind;
 use crate::channel::{Channel, Endpoint, GetRefusal, PutRefusal, Side};
 use crate::error::Error;
 use crate::handle::Handle;
-use crate::transit::{self, Cargo};
+use crate::message;
+use crate::transit::{self, Contents};
 
 /// The ring of a queue has this many bytes for each message it can hold, within the limits below.
 /// Messages that do not fit get a block of their own.
@@ -38,7 +39,11 @@ const MAX_BYTES: usize = 1 << 22;
 ///
 /// A process killed while it puts has put the value or has not; one killed while it gets has taken
 /// the value or has not, and what it had taken is gone with it. Nobody waits for the dead. A value
-/// that was taken by nobody and holds handles keeps their objects as long as the arena lives.
+/// in the queue keeps the objects whose handles it has; they are let go with the value, whether it
+/// is taken, is destroyed with the queue, or goes with the process that was putting or taking it.
+///
+/// Two things the queue cannot let go: an object of another program's arena whose handle is in a
+/// value that nobody takes, and itself, if a value that nobody takes has a handle of it.
 ///
 /// # Examples
 ///
@@ -119,11 +124,42 @@ impl<T> Queue<T> {
     }
 
     /// Ends the queue: puts are refused from now on, and gets when it is empty.
+    ///
+    /// # Process death
+    ///
+    /// The end comes by one store: a process killed in here has ended the queue or has not.
+    #[doc(alias = "shutdown")]
     pub fn close(&self) {
         self.channel.close();
     }
 
-    /// Whether the queue was [closed](Self::close).
+    /// Ends the queue at once: what is in it is destroyed, and puts and gets are refused from now
+    /// on. Also one that was [closed](Self::close) before.
+    ///
+    /// A put or a get that is under way may still succeed.
+    ///
+    /// # Process death
+    ///
+    /// As for [`close`](Self::close). What the destroyed values kept is let go by this call; if its
+    /// process is killed before it has, then by the next who uses the queue, or at its burial.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use brigade_shm::{GetError, Queue};
+    ///
+    /// let queue = Queue::bounded(2)?;
+    /// queue.put(1)?;
+    /// queue.shutdown_now();
+    /// assert!(matches!(queue.get(), Err(GetError::Closed)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "shutdown(immediate=True)")]
+    pub fn shutdown_now(&self) {
+        self.channel.shut();
+    }
+
+    /// Whether the queue was [closed](Self::close) or [shut down](Self::shutdown_now).
     pub fn is_closed(&self) -> bool {
         self.channel.is_closed()
     }
@@ -177,11 +213,9 @@ impl<T: Message> Queue<T> {
     /// [`TryPutError`], with the value.
     #[doc(alias = "put_nowait")]
     pub fn try_put(&self, value: T) -> Result<(), TryPutError<T>> {
-        let refusal = match message(&value) {
-            Ok((bytes, cargo)) => sent(self.channel.try_put(&bytes), cargo),
-            Err(reason) => Err(Refusal::Failed(reason)),
-        };
-        match refusal {
+        let put = message(&value)
+            .and_then(|(bytes, contents)| Ok(self.channel.try_put(&bytes, &contents)?));
+        match put {
             Ok(()) => Ok(()),
             Err(Refusal::Full) => Err(TryPutError::Full(value)),
             Err(Refusal::Closed) => Err(TryPutError::Closed(value)),
@@ -257,8 +291,8 @@ impl<T: Message> Queue<T> {
     }
 
     fn put_until(&self, value: &T, deadline: Deadline) -> Result<(), Refusal> {
-        let (bytes, cargo) = message(value).map_err(Refusal::Failed)?;
-        sent(self.channel.put(&bytes, deadline), cargo)
+        let (bytes, contents) = message(value)?;
+        Ok(self.channel.put(&bytes, &contents, deadline)?)
     }
 
     fn get_until(&self, deadline: Deadline) -> Result<T, Missed> {
@@ -282,33 +316,36 @@ enum Missed {
     Failed(GetFailure),
 }
 
-/// A value's bytes, and the handles it carries.
-fn message<T: Serialize>(value: &T) -> Result<(Vec<u8>, Cargo), PutFailure> {
-    let (bytes, cargo) = transit::collect(|| encode(value));
-    Ok((bytes?, cargo))
+impl From<PutRefusal> for Refusal {
+    fn from(refusal: PutRefusal) -> Self {
+        match refusal {
+            PutRefusal::Full => Self::Full,
+            PutRefusal::Closed => Self::Closed,
+            PutRefusal::Failed(error) => Self::Failed(PutFailure::Memory(error)),
+        }
+    }
 }
 
-/// The outcome of a put; the handles stay home if it was refused.
-fn sent(put: Result<(), PutRefusal>, cargo: Cargo) -> Result<(), Refusal> {
-    match put {
-        Ok(()) => {
-            cargo.sent();
-            Ok(())
+impl From<GetRefusal> for Missed {
+    fn from(refusal: GetRefusal) -> Self {
+        match refusal {
+            GetRefusal::Empty => Self::Empty,
+            GetRefusal::Closed => Self::Closed,
+            GetRefusal::Failed(error) => Self::Failed(GetFailure::Memory(error)),
         }
-        Err(PutRefusal::Full) => Err(Refusal::Full),
-        Err(PutRefusal::Closed) => Err(Refusal::Closed),
-        Err(PutRefusal::Failed(error)) => Err(Refusal::Failed(PutFailure::Memory(error))),
     }
+}
+
+/// A value's bytes, and the objects whose handles it has.
+fn message<T: Serialize>(value: &T) -> Result<(Vec<u8>, Contents), Refusal> {
+    let (bytes, contents) = transit::gather(|| encode(value));
+    let bytes = bytes.map_err(|error| Refusal::Failed(error.into()))?;
+    Ok((bytes, contents))
 }
 
 /// The value that a message holds.
-fn value<T: Message>(got: Result<Vec<u8>, GetRefusal>) -> Result<T, Missed> {
-    match got {
-        Ok(bytes) => decode(&bytes).map_err(|error| Missed::Failed(GetFailure::Decode(error))),
-        Err(GetRefusal::Empty) => Err(Missed::Empty),
-        Err(GetRefusal::Closed) => Err(Missed::Closed),
-        Err(GetRefusal::Failed(error)) => Err(Missed::Failed(GetFailure::Memory(error))),
-    }
+fn value<T: Message>(got: Result<message::Message, GetRefusal>) -> Result<T, Missed> {
+    got?.read(|bytes| decode(bytes)).map_err(|error| Missed::Failed(GetFailure::Decode(error)))
 }
 
 impl<T> Waitable for Queue<T> {

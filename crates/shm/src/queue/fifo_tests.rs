@@ -191,7 +191,7 @@ fn a_value_that_cannot_be_serialized_is_refused_by_put_with_what_it_carries() {
     };
     assert!(value.0.handle_is(&carried));
     assert!(queue.is_empty());
-    assert_eq!(carried.channel.handle().under_way(), 0);
+    assert_eq!(carried.channel.handle().under_way(), (0, 0));
 }
 
 impl<T> Queue<T> {

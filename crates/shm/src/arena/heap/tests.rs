@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
 
 use super::*;
+use crate::arena::layout::HEAP_START;
 
 fn plan(length: usize) -> Plan {
     Plan { kind: Kind::Bytes, shape: 0, length, parts: 0 }
@@ -70,7 +71,7 @@ fn a_part_lives_as_long_as_its_parent_or_its_holder() {
     assert!(attach(arena, slot, two, parent, 2).is_err(), "there is no third word");
     hold_for(arena, slot, two).unwrap();
     release(arena, slot, parent).unwrap();
-    assert!(adopt(arena, slot, one, (Kind::Bytes, 0), Arrival::Message).is_err());
+    assert!(adopt(arena, slot, one, (Kind::Bytes, 0), Arrival::Kept).is_err());
     release(arena, slot, two).unwrap();
     assert_eq!(usage(arena).unwrap().0, used);
 }
