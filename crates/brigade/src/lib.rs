@@ -11,7 +11,7 @@
 //! | functions in processes of their own | [`Process`], [`main`](macro@main) or [`init`] |
 //! | functions in a pool of processes, and their results | [`ProcessPool`], [`Future`], [`as_completed`] |
 //! | their family | [`parent_process`], [`active_children`], [`current_process`] |
-//! | values that processes share | [`Value`], [`Array`], [`List`], [`ShareableList`], [`SharedMemory`] |
+//! | values that processes share | [`Value`], [`Array`], [`List`], [`Map`], [`ShareableList`], [`SharedMemory`] |
 //! | taking turns | [`Lock`], [`RLock`], [`Semaphore`], [`Event`] |
 //! | passing things on | [`Queue`], [`pipe()`], [`socket`] |
 //! | waiting for any of these | [`wait`](fn@wait) |
@@ -88,8 +88,8 @@ pub use brigade_shm::{
     Semaphore, arena, one_way_pipe, pipe, pipe_between, queue, sync, transit,
 };
 pub use brigade_shm::{
-    Array, Item, List, Number, ShareableList, ShareableListError, SharedMemory, SharedMemoryError,
-    Value,
+    Array, Item, List, Map, MapError, MapIter, Number, ShareableList, ShareableListError,
+    SharedMemory, SharedMemoryError, Value,
 };
 pub use brigade_sys::doctor;
 pub use brigade_sys::reactor::{block_on, ready};

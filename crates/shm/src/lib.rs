@@ -29,7 +29,9 @@ pub mod testing;
 pub mod transit;
 
 pub use arena::Arena;
-pub use data::{Array, Item, List, Number, ShareableList, ShareableListError, Value};
+pub use data::{
+    Array, Item, List, Map, MapError, MapIter, Number, ShareableList, ShareableListError, Value,
+};
 pub use descriptor_pipe::{DescriptorConnection, DescriptorError, pipe_with_descriptors};
 pub use error::Error;
 pub use named::{SharedMemory, SharedMemoryError};

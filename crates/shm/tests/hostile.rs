@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use brigade_shm::testing::{Ended, alone, overwritable};
-use brigade_shm::{Arena, Array, Event, List, Lock, Queue, RLock, Semaphore, Value, pipe};
+use brigade_shm::{Arena, Array, Event, List, Lock, Map, Queue, RLock, Semaphore, Value, pipe};
 use brigade_sys::test_processes::Child;
 use brigade_sys::time::Deadline;
 use brigade_sys::wait::wait;
@@ -89,6 +89,7 @@ struct Objects {
     value: Value<[u64; 4]>,
     array: Array<u64>,
     list: List<u64>,
+    map: Map<u64, String>,
     pipe: brigade_shm::pipe::Ends<String, String>,
 }
 
@@ -107,6 +108,7 @@ impl Objects {
             value: Value::new([0; 4])?,
             array: Array::zeroed(20)?,
             list: List::new()?,
+            map: Map::new()?,
             pipe: pipe()?,
         })
     }
@@ -133,10 +135,24 @@ impl Objects {
         black_box((self.array.set(3, 3).is_ok(), self.array.get(19), self.array.to_vec()));
         black_box((self.list.push(1).is_ok(), self.list.push(2).is_ok(), self.list.pop()));
         black_box((self.list.get(0), self.list.len(), self.list.to_vec().is_ok()));
+        self.use_map();
         let arena = Arena::program().unwrap();
         arena.bury_the_dead();
         black_box((arena.used().is_ok(), arena.size().is_ok()));
         black_box(Value::new(7_u64).is_ok());
+    }
+
+    fn use_map(&self) {
+        let map = &self.map;
+        for key in 0..20 {
+            black_box(map.insert(&(key % 12), &"text".repeat(key as usize)).is_ok());
+            black_box((map.get(&key).is_ok(), map.remove(&(key * 7 % 12)).is_ok()));
+        }
+        black_box((map.len(), map.iter().take(1_000).count(), map.to_vec().is_ok()));
+        black_box(map.retain(|key, _| key % 2 == 0).is_ok());
+        // Else it stays as it is once it is corrupt.
+        black_box(map.clear().is_ok());
+        black_box(map.update(&3, |text| *text = Some("text".to_owned())).is_ok());
     }
 
     fn use_channels(&self) {

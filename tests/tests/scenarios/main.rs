@@ -13,6 +13,7 @@ mod deaths;
 mod events;
 mod leftovers;
 mod locks;
+mod maps;
 mod queue_ends;
 mod queues;
 mod resources;

@@ -9,6 +9,7 @@ mod cell;
 mod guard;
 mod journal;
 mod list;
+mod map;
 mod number;
 mod shareable;
 mod slot;
@@ -17,6 +18,7 @@ mod words;
 
 pub use array::Array;
 pub use list::List;
+pub use map::{Iter as MapIter, Map, MapError};
 pub use number::Number;
 pub use shareable::{Item, ShareableList, ShareableListError};
 pub use value::Value;

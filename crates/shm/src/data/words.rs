@@ -34,12 +34,25 @@ pub(super) fn load_bytes(row: &[AtomicU64], bytes: &mut [u8]) {
 /// Copies `bytes` to the start of the row.
 #[inline]
 pub(super) fn store_bytes(row: &[AtomicU64], bytes: &[u8]) {
-    for (part, word) in bytes.chunks(8).zip(row) {
-        let mut eight = [0; 8];
-        eight[..part.len()].copy_from_slice(part);
-        word.store(u64::from_ne_bytes(eight), Relaxed);
+    for (part, one) in bytes.chunks(8).zip(row) {
+        one.store(word(part), Relaxed);
         kill_point("words.store");
     }
+}
+
+/// Whether the row holds `bytes` and no others, as [`store_bytes`] writes them.
+#[inline]
+pub(super) fn equal(row: &[AtomicU64], bytes: &[u8]) -> bool {
+    row.len() == words_for(bytes.len())
+        && bytes.chunks(8).zip(row).all(|(part, one)| one.load(Relaxed) == word(part))
+}
+
+/// At most eight bytes as a word, the rest zero.
+#[inline]
+pub(super) fn word(bytes: &[u8]) -> u64 {
+    let mut eight = [0; 8];
+    eight[..bytes.len()].copy_from_slice(bytes);
+    u64::from_ne_bytes(eight)
 }
 
 /// Copies one row to another.
