@@ -13,7 +13,7 @@
 //! | their family | [`parent_process`], [`active_children`], [`current_process`] |
 //! | values that processes share | [`Value`], [`Array`], [`List`], [`Map`], [`ShareableList`], [`SharedMemory`] |
 //! | taking turns | [`Lock`], [`RLock`], [`Semaphore`], [`Event`] |
-//! | passing things on | [`Queue`], [`pipe()`], [`socket`] |
+//! | passing things on | [`Queue`], [`pipe()`], [`Broadcast`], [`socket`] |
 //! | waiting for any of these | [`wait`](fn@wait) |
 //! | waiting without a thread | [`ready`], [`wait_async`], [`block_on`] |
 //! | bytes and descriptors | [`codec`] |
@@ -83,9 +83,10 @@ pub use brigade_process::{
     parent_process, process_cpu_count, test_binary,
 };
 pub use brigade_shm::{
-    Arena, Connection, Consumer, DescriptorConnection, DescriptorError, Error, Event, GetError,
-    Lock, LockGuard, OwnerDied, Permit, Plain, Producer, PutError, Queue, RLock, RLockGuard,
-    Semaphore, arena, one_way_pipe, pipe, pipe_between, queue, sync, transit,
+    Arena, Broadcast, Connection, Consumer, DescriptorConnection, DescriptorError, Error, Event,
+    GetError, Lock, LockGuard, Overflow, OwnerDied, Permit, Plain, Producer, Publisher, PutError,
+    Queue, RLock, RLockGuard, Semaphore, Subscriber, arena, one_way_pipe, pipe, pipe_between,
+    pipe_with_descriptors, queue, sync, transit,
 };
 pub use brigade_shm::{
     Array, Item, List, Map, MapError, MapIter, Number, ShareableList, ShareableListError,

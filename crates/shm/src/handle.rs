@@ -28,6 +28,8 @@ pub(crate) struct Hold {
     arena: &'static Arena,
     place: Place,
     kind: Kind,
+    /// Whether it was taken out of a store, whose word may still name it.
+    is_taken: bool,
 }
 
 impl Hold {
@@ -64,10 +66,10 @@ impl Drop for Hold {
             return;
         }
         // Nothing can be done about a corrupt arena here; whoever uses it next is told.
-        let _ = match self.kind {
-            // Taken out of a store, whose word may still name it.
-            Kind::Cargo => heap::release_part(self.arena, tag.slot, self.place),
-            _ => heap::release(self.arena, tag.slot, self.place),
+        let _ = if self.is_taken {
+            heap::release_part(self.arena, tag.slot, self.place)
+        } else {
+            heap::release(self.arena, tag.slot, self.place)
         };
     }
 }
@@ -100,9 +102,14 @@ impl Handle {
 
     /// A handle of an object that this process holds already, without one.
     pub(crate) fn held(arena: &'static Arena, place: Place, kind: Kind) -> Self {
-        let hold = Arc::new(Hold { arena, place, kind });
+        let hold = Arc::new(Hold { arena, place, kind, is_taken: kind == Kind::Cargo });
         arena.holds().insert(place.offset, Arc::downgrade(&hold));
         Self { hold, kind }
+    }
+
+    /// A handle of an object of `kind` that something else keeps, for the moment.
+    pub(crate) fn shared(arena: &'static Arena, place: Place, kind: Kind) -> Result<Self, Error> {
+        Self::adopt(arena, place, (kind, 0), Arrival::Kept)
     }
 
     /// A handle of part number `index` of this object.
@@ -124,7 +131,7 @@ impl Handle {
         heap::adopt(arena, tag.slot, place, (kind, shape), arrival)?;
         let known = holds.get(&place.offset).and_then(Weak::upgrade);
         let hold = known.filter(|hold| hold.place == place).unwrap_or_else(|| {
-            let hold = Arc::new(Hold { arena, place, kind });
+            let hold = Arc::new(Hold { arena, place, kind, is_taken: false });
             holds.insert(place.offset, Arc::downgrade(&hold));
             hold
         });

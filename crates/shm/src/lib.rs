@@ -10,6 +10,7 @@
 #![deny(unsafe_code)]
 
 pub mod arena;
+mod broadcast;
 mod channel;
 pub mod data;
 mod descriptor_pipe;
@@ -29,6 +30,7 @@ pub mod testing;
 pub mod transit;
 
 pub use arena::Arena;
+pub use broadcast::{Broadcast, Overflow, Publisher, Subscriber};
 pub use data::{
     Array, Item, List, Map, MapError, MapIter, Number, ShareableList, ShareableListError, Value,
 };

@@ -31,6 +31,7 @@ use crate::arena::Arena;
 use crate::arena::block::Kind;
 use crate::arena::census::Tag;
 use crate::arena::heap::{self, Estate, Place, Plan, body};
+use crate::broadcast;
 use crate::channel;
 use crate::error::Error;
 use crate::handle::Handle;
@@ -276,6 +277,39 @@ impl Drop for Parts {
     }
 }
 
+/// A copy of the message of this form whose part words begin at `index` of `store`, where it stays
+/// for others. The store must keep it there meanwhile. `short` are its bytes if it is not long.
+///
+/// # Errors
+///
+/// [`Error::Corrupt`] when the parts are not what the form says.
+pub(crate) fn copy(
+    arena: &'static Arena,
+    store: Place,
+    index: usize,
+    form: Form,
+    short: Vec<u8>,
+) -> Result<Message, Error> {
+    let mut message = Message::plain(short);
+    if form.is_long() {
+        let place = heap::part(arena, store, index).ok_or(CORRUPT)?;
+        let length = usize::try_from(form.length()).map_err(|_| CORRUPT)?;
+        if heap::length_of(arena, place) != Some(length) {
+            return Err(CORRUPT);
+        }
+        // Looked at first: a copy of that many bytes is about to be made.
+        arena.mapping().bytes(body(place.offset), length).ok_or(CORRUPT)?;
+        message.bytes.resize(length, 0);
+        arena.mapping().read(body(place.offset), &mut message.bytes).ok_or(CORRUPT)?;
+    }
+    if form.0 & CARRIES != 0 {
+        let place = heap::part(arena, store, index + 1).ok_or(CORRUPT)?;
+        message.cargo = Some(Handle::shared(arena, place, Kind::Cargo)?);
+        kill_point("message.shared");
+    }
+    Ok(message)
+}
+
 /// A message that was taken. Dropped, it lets go of what it carries.
 #[derive(Debug)]
 pub(crate) struct Message {
@@ -306,6 +340,7 @@ pub(crate) fn bury(arena: &'static Arena, tag: Tag) {
         // A corrupt store is reported to whoever uses it next.
         let _ = match left {
             Estate::Store { place, kind: Kind::Channel } => channel::bury(arena, place, tag),
+            Estate::Store { place, kind: Kind::Broadcast } => broadcast::bury(arena, place, tag),
             Estate::Message { place, store, kind: Kind::Channel, index } => {
                 channel::bury_message(arena, store, index, place)
             }

@@ -73,7 +73,9 @@ pub(crate) fn estate_of(arena: &'static Arena, slot: u16) -> Vec<Estate> {
         let Some(kind) = state.kind.filter(|_| block.is_held_by(slot)) else { return };
         let place = Place { offset, generation: state.generation };
         match kind {
-            Kind::Channel | Kind::Shelf => estate.push(Estate::Store { place, kind }),
+            Kind::Channel | Kind::Shelf | Kind::Broadcast => {
+                estate.push(Estate::Store { place, kind })
+            }
             Kind::Bytes | Kind::Cargo if locked.is_part(block, offset) => {
                 if let Some((store, index)) = parent_of(block)
                     && let Some(kind) = locked.object(store).ok().and_then(|it| it.state().kind)
