@@ -393,10 +393,9 @@ fn bytes<T: Serialize + ?Sized>(
     part: &T,
     failed: fn(EncodeError) -> MapError,
 ) -> Result<Vec<u8>, MapError> {
-    // A handle that was written is taken back when the cargo is dropped.
-    let (bytes, cargo) = transit::collect(|| encode(part));
+    let (bytes, handles) = transit::gather(|| encode(part));
     let bytes = bytes.map_err(failed)?;
-    if cargo.objects().is_empty() { Ok(bytes) } else { Err(MapError::Handle) }
+    if handles.is_empty() { Ok(bytes) } else { Err(MapError::Handle) }
 }
 
 fn key_bytes<Q: Serialize + ?Sized>(key: &Q) -> Result<Vec<u8>, MapError> {
