@@ -9,12 +9,18 @@
 //! The bits are above the thread id, which is always zero: to the kernel the word is one that
 //! nobody owns.
 //!
+//! | count    | meaning                                                                   |
+//! |----------|---------------------------------------------------------------------------|
+//! | `rings`  | how many rings have found somebody armed, modulo 2^32                     |
+//!
 //! # Why no wake-up is lost
 //!
 //! A waiter arms, then looks (fence W between); a ringer makes its change, then reads the word
 //! (fence R between). Of two sides with a full fence between their store and their load, at least
-//! one sees the other's store: the waiter sees the change, or the ringer sees the arm. A change
-//! between the waiter's look and its sleep clears the word, and the kernel refuses the sleep.
+//! one sees the other's store: the waiter sees the change, or the ringer sees the arm. Then it
+//! counts the ring and clears the word, and a waiter between its look and its sleep is refused the
+//! sleep by the kernel. The word alone would not do for that: another waiter may have armed it
+//! again. So a waiter sleeps on the word and on the count, as it was before it armed.
 //!
 //! One ring may have to end many sleeps, since the change may serve several. So a waiter that has
 //! slept arms again on its way out and rings once for the next: a baton, at the price of a wake
@@ -25,11 +31,16 @@
 //! While a thread waits or rings, the word stands in the `pending` field of its robust list. If the
 //! thread dies there, the kernel wakes one sleeper of the word: a ringer killed after its change
 //! has still rung, and a waiter killed after its wake-up has passed it on. Nothing else is left:
-//! the word holds no count and no owner.
+//! the word holds no count and no owner, and the count means nothing but that it changes.
+//!
+//! One case is left to the clock: the kernel wakes only who sleeps. If a ringer is killed after its
+//! change and before it has cleared the word, just when a waiter is between its look and its sleep,
+//! the waiter sleeps in vain. Every sleeper therefore looks for itself now and then.
 
 use std::ptr;
+use std::time::Duration;
 
-use crate::atomic::Ordering::{Relaxed, SeqCst};
+use crate::atomic::Ordering::{Relaxed, Release, SeqCst};
 use crate::atomic::{AtomicU32, fence};
 use crate::futex::{self, WAITERS};
 use crate::spin;
@@ -43,11 +54,15 @@ const MANY: u32 = futex::OWNER_DIED;
 /// How often a waiter looks before it sleeps: one to two microseconds.
 const SPINS: u32 = 150;
 
+/// After how long a sleeper looks for itself whether it still has to sleep.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 /// A place to sleep until something has changed. Lies in shared memory; all zeros is a bell.
 #[repr(C, align(64))]
 #[derive(Debug, Default)]
 pub struct Bell {
     word: AtomicU32,
+    rings: AtomicU32,
 }
 
 impl Bell {
@@ -82,7 +97,8 @@ impl Bell {
         thread.set_pending(self.link());
         let result = change();
         fence(SeqCst); // R
-        if self.word.swap(0, Relaxed) != 0 {
+        if self.word.load(Relaxed) != 0 {
+            self.disarm();
             futex::wake_all(&self.word);
         }
         thread.clear_pending();
@@ -106,6 +122,7 @@ impl Bell {
         thread.set_pending(self.link());
         let mut slept = false;
         let found = loop {
+            let rings = self.rings.load(Relaxed);
             let armed = self.word.fetch_or(ARMED, Relaxed) | ARMED;
             fence(SeqCst); // W
             if let Some(found) = look() {
@@ -115,7 +132,10 @@ impl Bell {
                 break None;
             }
             let mut sleep = Sleep::default();
+            // PAIR disarm: in this order.
             sleep.word(&self.word, armed);
+            sleep.count(&self.rings, rings);
+            sleep.nap(LOOK_AGAIN);
             also(&mut sleep);
             sleep.sleep_on_words(deadline);
             slept = true;
@@ -131,18 +151,29 @@ impl Bell {
     /// Says that someone who waits for several things is about to sleep here, and adds the word
     /// to what it sleeps on.
     pub fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
+        let rings = self.rings.load(Relaxed);
         let armed = self.word.fetch_or(ARMED | MANY, Relaxed) | ARMED | MANY;
         fence(SeqCst); // W
         sleep.bell(&self.word, armed);
+        sleep.count(&self.rings, rings);
+        sleep.nap(LOOK_AGAIN);
     }
 
     #[cold]
     fn wake_one(&self) {
-        if self.word.swap(0, Relaxed) & MANY != 0 {
+        if self.disarm() & MANY != 0 {
             futex::wake_all(&self.word);
         } else {
             futex::wake(&self.word, 1);
         }
+    }
+
+    /// Clears the word, and says what it was. Whoever is about to sleep on it is refused.
+    fn disarm(&self) -> u32 {
+        self.rings.fetch_add(1, Relaxed);
+        // PAIR disarm: the kernel loads the word and then the count. If it finds the word armed
+        // again, it finds the count changed.
+        self.word.swap(0, Release)
     }
 
     fn link(&'static self) -> *mut Link {

@@ -3,7 +3,7 @@
 //! # Why no wake-up is lost
 //!
 //! [`wait`] arms everything, then looks once more, then sleeps on values it saw when it armed. A
-//! bell that rings in between has changed its word, and the kernel refuses the sleep.
+//! bell that rings in between has changed its word or its count, and the kernel refuses the sleep.
 //!
 //! # What a dead process leaves
 //!
@@ -11,7 +11,7 @@
 //! [`Bell::wait`](crate::bell::Bell::wait) does, that its wake-up is passed on if it dies. One that
 //! sleeps on several cannot promise it for each. It arms them so that a ring wakes everyone
 //! instead; and in case it is the only one whom the kernel wakes for a dead ringer, and dies too,
-//! those who sleep on several bells look for themselves now and then.
+//! those who sleep on bells look for themselves now and then.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
@@ -42,6 +42,8 @@ pub trait Waitable {
 #[derive(Debug, Default)]
 pub struct Sleep<'a> {
     words: Vec<(&'a AtomicU32, u32)>,
+    /// What nobody wakes, and yet must not have changed.
+    counts: Vec<(&'a AtomicU32, u32)>,
     bells: Vec<&'a AtomicU32>,
     descriptors: Vec<BorrowedFd<'a>>,
     nap: Option<Duration>,
@@ -69,13 +71,24 @@ impl<'a> Sleep<'a> {
         self.bells.push(word);
     }
 
+    /// Does not sleep when the count of a bell is no longer `expected`.
+    pub(crate) fn count(&mut self, count: &'a AtomicU32, expected: u32) {
+        self.counts.push((count, expected));
+    }
+
     /// Sleeps on the words alone.
     pub(crate) fn sleep_on_words(&self, deadline: Deadline) {
         let deadline = self.earliest(deadline);
-        match self.words.as_slice() {
+        match self.all_words().as_slice() {
             [(word, expected)] => futex::wait(word, *expected, deadline),
             words => futex::wait_any(words, deadline),
         };
+    }
+
+    /// The words, and the counts as far as the kernel takes more words: without its count a bell is
+    /// looked at again after a nap.
+    fn all_words(&self) -> Vec<(&'a AtomicU32, u32)> {
+        self.words.iter().chain(&self.counts).take(futex::WAIT_ANY_LIMIT).copied().collect()
     }
 
     fn earliest(&self, deadline: Deadline) -> Deadline {
@@ -107,7 +120,7 @@ impl<'a> Sleep<'a> {
         let polled = AtomicU32::new(0);
         let mut words = Vec::with_capacity(self.words.len() + 1);
         words.push((&polled, 0));
-        words.extend(self.words.iter().copied());
+        words.extend(self.all_words());
         let mut descriptors = self.descriptors.clone();
         descriptors.push(stop.as_fd());
         std::thread::scope(|scope| {
@@ -132,9 +145,6 @@ impl<'a> Sleep<'a> {
     /// Sleeps, and sees to it that the wake-up reaches the next one, also if this thread dies.
     fn sleep_and_pass_on(&mut self, deadline: Deadline) {
         let [bell] = self.bells.as_slice() else {
-            if self.bells.len() > 1 {
-                self.nap(LOOK_AGAIN);
-            }
             self.sleep(deadline);
             return self.pass_on();
         };
@@ -154,9 +164,6 @@ impl<'a> Sleep<'a> {
         }
     }
 }
-
-/// How long a thread sleeps at most on several bells: see the head of this file.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Waits until at least one of `objects` is ready or `deadline` has passed.
 ///
