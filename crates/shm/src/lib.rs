@@ -40,4 +40,6 @@ pub use named::{SharedMemory, SharedMemoryError};
 pub use pipe::{Connection, one_way_pipe, pipe, pipe_between};
 pub use plain::Plain;
 pub use queue::{Consumer, GetError, Producer, PutError, Queue};
-pub use sync::{Event, Lock, LockGuard, OwnerDied, Permit, RLock, RLockGuard, Semaphore};
+pub use sync::{
+    Condition, Event, Lock, LockGuard, OwnerDied, Permit, RLock, RLockGuard, Semaphore, Woken,
+};

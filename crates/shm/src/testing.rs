@@ -14,6 +14,7 @@ pub use brigade_sys::test_processes::{Child, Ended};
 
 use crate::arena::layout::{Census, Entry, Header, Heap};
 use crate::arena::{Arena, fork_begin, heap};
+use crate::sync::patience::FORGONE;
 
 /// The signal that a death on cue looks like.
 const SIGKILL: i32 = 9;
@@ -141,4 +142,25 @@ fn words() -> &'static [AtomicU64] {
 /// Ends the calling process at once, as `kill -9` does.
 pub fn end_here() {
     die();
+}
+
+/// While it lives, nobody in this process, or in those that it forks, finds by a look of its own what
+/// it should have been woken for. For tests in which one process dies at a time.
+#[derive(Debug)]
+#[must_use = "the looks are forgone until this is dropped"]
+pub struct WithoutSecondLooks(());
+
+impl WithoutSecondLooks {
+    /// Begins.
+    #[allow(clippy::new_without_default, reason = "it has an effect")]
+    pub fn new() -> Self {
+        FORGONE.store(true, Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for WithoutSecondLooks {
+    fn drop(&mut self) {
+        FORGONE.store(false, Relaxed);
+    }
 }

@@ -9,7 +9,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use brigade_shm::testing::{Ended, alone, overwritable};
-use brigade_shm::{Arena, Array, Event, List, Lock, Map, Queue, RLock, Semaphore, Value, pipe};
+use brigade_shm::{
+    Arena, Array, Condition, Event, List, Lock, Map, Queue, RLock, Semaphore, Value, pipe,
+};
 use brigade_sys::test_processes::Child;
 use brigade_sys::time::Deadline;
 use brigade_sys::wait::wait;
@@ -84,6 +86,7 @@ struct Objects {
     queue: Queue<Vec<u8>>,
     lock: Lock<u64>,
     rlock: RLock<u64>,
+    condition: Condition,
     semaphore: Semaphore,
     event: Event,
     value: Value<[u64; 4]>,
@@ -103,6 +106,7 @@ impl Objects {
             queue: Queue::with_ring(3, 128)?,
             lock: Lock::new(0)?,
             rlock: RLock::new(0)?,
+            condition: Condition::new()?,
             semaphore: Semaphore::new(2)?,
             event: Event::new()?,
             value: Value::new([0; 4])?,
@@ -118,6 +122,12 @@ impl Objects {
         if let Ok(mut guard) = self.lock.lock_timeout(SHORT) {
             *guard += 1;
         }
+        if let Ok(guard) = self.lock.lock_timeout(SHORT) {
+            let (guard, _) = self.condition.wait_timeout(guard, SHORT);
+            black_box(guard.is_ok());
+        }
+        black_box((self.condition.notify(2), self.condition.notify_all()));
+        black_box(self.condition.waiting());
         if let Ok(outer) = self.rlock.lock_timeout(SHORT)
             && let Ok(inner) = self.rlock.try_lock()
         {

@@ -8,6 +8,7 @@
 
 brigade::test_binary!();
 
+mod conditions;
 mod connections;
 mod deaths;
 mod events;

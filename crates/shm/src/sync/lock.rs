@@ -40,7 +40,9 @@ use crate::arena::heap::Plan;
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::plain::{Plain, shape_of};
-use crate::sync::owner_died::{Guard, LockTimeoutError, OwnerDied, TryLockError, sealed};
+use crate::sync::owner_died::{
+    Guard, LockTimeoutError, OwnerDied, TryLockError, WaitGuard, sealed,
+};
 
 const CONSISTENT: u32 = 0;
 const RECOVERING: u32 = 1;
@@ -287,6 +289,20 @@ impl<T: Plain> sealed::Guard for LockGuard<'_, T> {
 }
 
 impl<T: Plain> Guard for LockGuard<'_, T> {}
+
+impl<'a, T: Plain> sealed::WaitGuard for LockGuard<'a, T> {
+    type Released = &'a Lock<T>;
+
+    fn release(self) -> &'a Lock<T> {
+        self.lock
+    }
+
+    fn reacquire(lock: &'a Lock<T>) -> Result<Self, OwnerDied<Self>> {
+        lock.lock()
+    }
+}
+
+impl<T: Plain> WaitGuard for LockGuard<'_, T> {}
 
 #[cfg(test)]
 #[path = "lock_tests.rs"]

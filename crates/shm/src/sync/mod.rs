@@ -1,13 +1,16 @@
 //! Locks, semaphores and events between processes, threads, and both.
 
+mod condition;
 mod event;
 mod lock;
 mod owner_died;
+pub(crate) mod patience;
 mod rlock;
 mod semaphore;
 
+pub use condition::{Condition, Woken};
 pub use event::Event;
 pub use lock::{Lock, LockGuard};
-pub use owner_died::{Guard, LockTimeoutError, OwnerDied, TryLockError};
+pub use owner_died::{Guard, LockTimeoutError, OwnerDied, TryLockError, WaitGuard};
 pub use rlock::{RLock, RLockGuard};
 pub use semaphore::{Permit, ReleaseError, Semaphore};

@@ -5,10 +5,27 @@ use std::fmt;
 /// A guard of a [`Lock`](crate::Lock) or an [`RLock`](crate::RLock).
 pub trait Guard: sealed::Guard {}
 
+/// A guard whose lock can be given up for a while: of a [`Lock`](crate::Lock) or an
+/// [`RLock`](crate::RLock). A [`Condition`](crate::Condition) waits with one.
+pub trait WaitGuard: Guard + sealed::WaitGuard {}
+
 pub(super) mod sealed {
+    use super::OwnerDied;
+
     pub trait Guard {
         /// Says that the value is what it should be.
         fn declare_whole(&self);
+    }
+
+    pub trait WaitGuard: Sized {
+        /// What is needed to make the guard again.
+        type Released;
+
+        /// Releases the lock, however often this thread has taken it.
+        fn release(self) -> Self::Released;
+
+        /// Acquires the lock as often as it was released.
+        fn reacquire(released: Self::Released) -> Result<Self, OwnerDied<Self>>;
     }
 }
 

@@ -29,10 +29,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::NonNull;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
+use brigade_sys::atomic::Ordering::Relaxed;
+use brigade_sys::atomic::{AtomicU32, AtomicU64};
 use brigade_sys::kill_point::kill_point;
 use brigade_sys::memory::Shareable;
 use brigade_sys::robust::{Acquired, RobustLock};
@@ -44,7 +44,9 @@ use crate::arena::heap::Plan;
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::plain::{Plain, shape_of};
-use crate::sync::owner_died::{Guard, LockTimeoutError, OwnerDied, TryLockError, sealed};
+use crate::sync::owner_died::{
+    Guard, LockTimeoutError, OwnerDied, TryLockError, WaitGuard, sealed,
+};
 
 const CONSISTENT: u32 = 0;
 const RECOVERING: u32 = 1;
@@ -320,6 +322,28 @@ impl<T: Plain> sealed::Guard for RLockGuard<'_, T> {
 }
 
 impl<T: Plain> Guard for RLockGuard<'_, T> {}
+
+impl<'a, T: Plain> sealed::WaitGuard for RLockGuard<'a, T> {
+    type Released = (&'a RLock<T>, u64);
+
+    fn release(self) -> (&'a RLock<T>, u64) {
+        let lock = self.lock;
+        let depth = lock.shared.depth.load(Relaxed);
+        // All guards of the thread release the lock with this one, and are guards again later.
+        std::mem::forget(self);
+        lock.leave();
+        (lock, depth)
+    }
+
+    fn reacquire((lock, depth): (&'a RLock<T>, u64)) -> Result<Self, OwnerDied<Self>> {
+        match lock.shared.raw.lock(Deadline::NEVER) {
+            Some(acquired) => lock.enter(acquired, depth),
+            None => unreachable!("a wait without a deadline does not time out"),
+        }
+    }
+}
+
+impl<T: Plain> WaitGuard for RLockGuard<'_, T> {}
 
 #[cfg(test)]
 #[path = "rlock_tests.rs"]
