@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use brigade_shm::queue::GetTimeoutError;
 use brigade_shm::testing::{alone, at_every_step, end_here, start};
+use brigade_shm::transit::Packed;
 use brigade_shm::{Arena, Event, GetError, Lock, Producer, Queue, arena, transit};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -268,4 +269,60 @@ fn a_message_with_handles_leaves_no_trace_when_it_has_been_read() {
         assert_ends(&inner);
         assert_eq!(self::used(), used);
     }
+}
+
+#[test]
+fn a_sender_or_receiver_of_many_killed_at_any_step_keeps_nothing() {
+    let _alone = alone();
+    let mail = Queue::<(u32, Option<Letter>)>::bounded(4).unwrap();
+    let inner = ended_queue();
+    let used = used();
+    let many = || (0..4).map(|n| (n, (n % 2 == 1).then(|| letter(&inner))));
+    let check = || {
+        let mut next = None;
+        while let Ok(some) = mail.try_get_many(3) {
+            for (n, letter) in some {
+                assert!(next.is_none_or(|next| n == next), "{n} is out of order");
+                assert_eq!(letter.is_some(), n % 2 == 1);
+                next = Some(n + 1);
+            }
+        }
+        assert_ends(&inner);
+        assert_used(used);
+    };
+    at_every_step(|| mail.put_all(many()).unwrap(), |_| check());
+    mail.put_all(many()).unwrap();
+    at_every_step(
+        || drop(mail.get_many(4).unwrap()),
+        |_| {
+            check();
+            mail.put_all(many()).unwrap();
+        },
+    );
+}
+
+#[test]
+fn a_packed_value_keeps_its_objects_where_it_is_and_lets_them_go_with_itself() {
+    let _alone = alone();
+    let (mail, inner) = (Queue::<Packed>::bounded(2).unwrap(), ended_queue());
+    let used = used();
+    let died = at_every_step(
+        || {
+            mail.put(Packed::of(&letter(&inner)).unwrap()).unwrap();
+            // There and back, unread.
+            mail.put(mail.get().unwrap()).unwrap();
+            let packed = mail.get().unwrap();
+            let (producer, lock): Letter = packed.read(brigade_codec::decode).unwrap();
+            drop(packed);
+            assert_eq!(*lock.lock().unwrap(), 0);
+            producer.put(1).unwrap();
+            assert_eq!(inner.get().unwrap(), 1);
+        },
+        |_| {
+            drop((mail.try_get(), inner.try_get()));
+            assert_ends(&inner);
+            assert_used(used);
+        },
+    );
+    assert!(died > 50, "only {died} steps");
 }

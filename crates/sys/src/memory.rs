@@ -64,6 +64,28 @@ pub fn create(name: &str, size: u64) -> Result<OwnedFd, Error> {
     Ok(file)
 }
 
+/// Reads all of `bytes` from `offset` of a file that cannot shrink, without mapping it.
+///
+/// # Errors
+///
+/// Fails when the file can shrink, is no memory, or is shorter.
+pub fn peek(file: &OwnedFd, offset: u64, bytes: &mut [u8]) -> Result<(), Error> {
+    let failed = |errno: rustix::io::Errno| Error::new("read", "shared memory", errno);
+    require_seal(file).map_err(failed)?;
+    // Memory is read as a whole, or to its end.
+    let count = rustix::io::retry_on_intr(|| rustix::io::pread(file, &mut *bytes, offset));
+    match count.map_err(failed)? {
+        count if count == bytes.len() => Ok(()),
+        _ => Err(failed(rustix::io::Errno::NODATA)),
+    }
+}
+
+/// Refuses a file that can shrink under us: it would kill this process at its next access.
+fn require_seal(file: &OwnedFd) -> rustix::io::Result<()> {
+    let seals = rustix::fs::fcntl_get_seals(file)?;
+    if seals.contains(SealFlags::SHRINK) { Ok(()) } else { Err(rustix::io::Errno::PERM) }
+}
+
 /// A shared file in this process's address space, for the rest of the process's life.
 pub struct Mapping {
     base: NonNull<u8>,
@@ -95,11 +117,7 @@ impl Mapping {
     /// Fails when the file cannot shrink-sealed be mapped: not a memory file, or no address space.
     pub fn new(file: OwnedFd, reserve: usize) -> Result<&'static Self, Error> {
         let failed = |errno: rustix::io::Errno| Error::new("map", "shared memory", errno);
-        let seals = rustix::fs::fcntl_get_seals(&file).map_err(failed)?;
-        if !seals.contains(SealFlags::SHRINK) {
-            // A file that can shrink under us would kill this process at its next access.
-            return Err(failed(rustix::io::Errno::PERM));
-        }
+        require_seal(&file).map_err(failed)?;
         let length = length_of(&file)?;
         let mut reserved = reserve.max(length);
         let base = loop {

@@ -35,5 +35,19 @@ fn growth_moves_nothing_and_is_seen_by_every_mapping() {
 #[test]
 fn a_file_that_could_shrink_is_refused() {
     let file = memfd_create("memory-test", MemfdFlags::CLOEXEC).expect("a descriptor");
+    assert!(peek(&file, 0, &mut []).is_err());
     assert!(Mapping::new(file, 4096).is_err());
+}
+
+#[test]
+fn a_file_can_be_looked_at_without_a_mapping() {
+    let file = create("memory-test", 4096).expect("memory");
+    let mapping = Mapping::new(file.try_clone().expect("a descriptor"), 4096).expect("map");
+    mapping.write(4090, b"last").expect("inside");
+    let mut bytes = [0; 4];
+    peek(&file, 4090, &mut bytes).expect("inside");
+    assert_eq!(&bytes, b"last");
+    assert!(peek(&file, 4093, &mut bytes).is_err(), "beyond the end");
+    let other = OwnedFd::from(std::fs::File::open("/proc/self/exe").expect("a program has a file"));
+    assert!(peek(&other, 0, &mut bytes).is_err(), "no memory");
 }

@@ -148,3 +148,85 @@ fn consumers_of_the_last_items_end_with_the_queue_and_without_an_error() {
         }
     });
 }
+
+/// LQU-07, LQU-09, LQU-10 and LQU-11 (the immediate kind)
+#[test]
+fn an_immediate_end_destroys_what_is_there_and_no_other_end_brings_it_back() {
+    in_every_mode(|mode| {
+        let queue = Queue::bounded(2).unwrap();
+        queue.put(1).unwrap();
+        let end = |queue: Queue<u32>| {
+            queue.close();
+            assert_eq!(queue.len(), 1);
+            queue.shutdown_now();
+            refuses_everything(&queue);
+            queue.close();
+            queue.shutdown_now();
+        };
+        mode.start(end, queue.clone()).join();
+        assert!(queue.is_closed() && queue.is_empty() && !queue.is_full());
+        refuses_everything(&queue);
+    });
+}
+
+/// LQU-13, the immediate kind
+#[test]
+fn two_getters_both_hear_of_an_immediate_end() {
+    in_every_mode(|mode| {
+        for round in 0..mode.rounds() {
+            let queue = Queue::bounded(2).unwrap();
+            let (waiting, got) = (Queue::bounded(2).unwrap(), Queue::bounded(2).unwrap());
+            let get = |(queue, waiting, got): Posts| {
+                waiting.put(here()).unwrap();
+                assert!(matches!(queue.get(), Err(GetError::Closed)));
+                got.put(None).unwrap();
+            };
+            let posts: Posts = (queue.clone(), waiting.clone(), got.clone());
+            let getters = mode.start_many(2, get, &posts);
+            for _ in 0..2 {
+                let place = waiting.get_timeout(LONG).unwrap();
+                if round % 2 == 0 {
+                    until_asleep(&place);
+                }
+            }
+            queue.shutdown_now();
+            for _ in 0..2 {
+                assert_eq!(got.get_timeout(LONG).unwrap(), None);
+            }
+            join_all(getters);
+        }
+    });
+}
+
+/// LQU-14, the immediate kind
+#[test]
+fn those_who_wait_to_put_are_turned_away_by_an_immediate_end() {
+    in_every_mode(|mode| {
+        for round in 0..mode.rounds() {
+            let queue = Queue::bounded(1).unwrap();
+            let (waiting, got) = (Queue::bounded(3).unwrap(), Queue::bounded(3).unwrap());
+            queue.put(0).unwrap();
+            let put = |(queue, waiting, got): Posts| {
+                waiting.put(here()).unwrap();
+                match queue.put(5) {
+                    Err(PutError::Closed(value)) => got.put(Some(value)).unwrap(),
+                    other => panic!("{other:?}"),
+                }
+            };
+            let posts: Posts = (queue.clone(), waiting.clone(), got.clone());
+            let putters = mode.start_many(3, put, &posts);
+            for _ in 0..3 {
+                let place = waiting.get_timeout(LONG).unwrap();
+                if round % 2 == 0 {
+                    until_asleep(&place);
+                }
+            }
+            queue.shutdown_now();
+            for _ in 0..3 {
+                assert_eq!(got.get_timeout(LONG).unwrap(), Some(5));
+            }
+            join_all(putters);
+            refuses_everything(&queue);
+        }
+    });
+}

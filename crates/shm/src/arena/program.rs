@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::mem::offset_of;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
@@ -181,22 +182,20 @@ impl Arena {
         header.heap.top.store(HEAP_START as u64, Relaxed);
         header.heap.end.store(size as u64, Relaxed);
         header.magic.store(MAGIC, Relaxed);
-        Self::open(mapping)
+        Self::attach(mapping)
     }
 
-    /// The arena in `mapping`, checked, with this process attached.
-    fn open(mapping: &'static Mapping) -> Result<&'static Self, Error> {
+    /// The arena in `file`, with this process attached. What is none is not mapped, since nothing is
+    /// ever unmapped.
+    fn open(file: OwnedFd) -> Result<&'static Self, Error> {
+        identify(&file)?;
+        Self::attach(Mapping::new(file, RESERVE)?)
+    }
+
+    fn attach(mapping: &'static Mapping) -> Result<&'static Self, Error> {
         check_robust_list()
             .map_err(|error| brigade_sys::Error::new("use", "robust locks", error))?;
         let header: &Header = mapping.get(0).ok_or(Error::Corrupt("too short for an arena"))?;
-        if header.magic.load(Relaxed) != MAGIC {
-            return Err(Error::Corrupt("not an arena"));
-        }
-        if header.version.load(Relaxed) != VERSION
-            || header.processes.load(Relaxed) != MAX_PROCESSES as u32
-        {
-            return Err(Error::Corrupt("an arena of another version of brigade"));
-        }
         let id = u128::from(header.id_high.load(Relaxed)) << 64
             | u128::from(header.id_low.load(Relaxed));
         let arena = Box::leak(Box::new(Self {
@@ -223,7 +222,7 @@ pub fn adopt(file: OwnedFd) -> Result<(), Error> {
         let expectation = "a program has one arena, and this one has it already";
         return Err(Error::Invalid { kind: "arena", expectation });
     }
-    arenas.push(Arena::open(Mapping::new(file, RESERVE)?)?);
+    arenas.push(Arena::open(file)?);
     Ok(())
 }
 
@@ -264,10 +263,10 @@ pub(crate) fn attach(id: u128, file: OwnedFd) -> Result<&'static Arena, Error> {
         let own = Arena::create()?;
         arenas.push(own);
     }
-    let arena = Arena::open(Mapping::new(file, RESERVE)?)?;
-    if arena.id != id {
+    if identify(&file)? != id {
         return Err(Error::Corrupt("the arena is not the one that the handle names"));
     }
+    let arena = Arena::open(file)?;
     arenas.push(arena);
     Ok(arena)
 }
@@ -309,8 +308,72 @@ fn halves(id: u128) -> [u64; 2] {
     [half(0), half(8)]
 }
 
+/// Which arena is in `file`.
+///
+/// # Errors
+///
+/// [`Error::Corrupt`] when there is none, or one of another version.
+fn identify(file: &OwnedFd) -> Result<u128, Error> {
+    // The last byte first: the file does not shrink, so then the header is there too.
+    memory::peek(file, HEAP_START as u64 - 1, &mut [0])?;
+    let word = |at: usize| {
+        let mut bytes = [0; 8];
+        memory::peek(file, at as u64, &mut bytes).map(|()| bytes)
+    };
+    if word(offset_of!(Header, magic))? != MAGIC.to_ne_bytes() {
+        return Err(Error::Corrupt("not an arena"));
+    }
+    // Two words of four bytes, one behind the other.
+    let [version @ .., p0, p1, p2, p3] = word(offset_of!(Header, version))?;
+    if version != VERSION.to_ne_bytes() || [p0, p1, p2, p3] != (MAX_PROCESSES as u32).to_ne_bytes()
+    {
+        return Err(Error::Corrupt("an arena of another version of brigade"));
+    }
+    let half = |at| Ok::<_, Error>(u128::from(u64::from_ne_bytes(word(at)?)));
+    Ok(half(offset_of!(Header, id_high))? << 64 | half(offset_of!(Header, id_low))?)
+}
+
 fn random_id() -> Result<u128, Error> {
     let mut bytes = [0; 16];
     brigade_sys::random::fill(&mut bytes)?;
     Ok(u128::from_le_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
+
+    use std::fs::read_to_string;
+
+    use super::*;
+
+    /// How much of this process's address space is taken, in pages.
+    fn mapped() -> usize {
+        let sizes = read_to_string("/proc/self/statm").unwrap();
+        sizes.split(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// Others may map something meanwhile, but not a thousand arenas.
+    #[test]
+    fn what_is_no_arena_is_refused_and_takes_no_address_space() {
+        let own = Arena::program().unwrap();
+        let forged = memory::create("arena-test", HEAP_START as u64 + 4096).unwrap();
+        let short = memory::create("arena-test", HEAP_START as u64 - 1).unwrap();
+        let before = mapped();
+        for number in 0..1000 {
+            let real = own.descriptor().try_clone_to_owned().unwrap();
+            for file in [forged.try_clone().unwrap(), short.try_clone().unwrap(), real] {
+                assert!(attach(number, file).is_err());
+            }
+        }
+        assert!(mapped().saturating_sub(before) < 100 * RESERVE / 4096, "{before} {}", mapped());
+    }
+
+    #[test]
+    fn an_arena_is_identified_without_a_mapping() {
+        let own = Arena::program().unwrap();
+        let file = own.descriptor().try_clone_to_owned().unwrap();
+        assert_eq!(identify(&file).unwrap(), own.id());
+        assert_eq!(attach(own.id(), file).unwrap().id(), own.id());
+    }
 }

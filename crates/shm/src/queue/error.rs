@@ -129,6 +129,46 @@ pub enum GetTimeoutError {
     Failed(GetFailure),
 }
 
+/// Why not all values of a [`put_all`](super::Queue::put_all) were put. The others were.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum PutAllError<T> {
+    /// There is no room for these, or was none in time.
+    #[error("cannot put {} more values into a full queue", .0.len())]
+    Full(Vec<T>),
+    /// The queue is closed, or its consumers are gone.
+    #[error("cannot put {} more values into a closed queue", .0.len())]
+    Closed(Vec<T>),
+    /// The first of these values or the memory is at fault.
+    #[error("{reason}")]
+    Failed {
+        /// The values that were not put.
+        values: Vec<T>,
+        /// What is wrong.
+        reason: PutFailure,
+    },
+}
+
+/// Why [`Queue::get_many`](super::Queue::get_many) did not return all that it took.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum GetManyError<T> {
+    /// There is no value yet, or was none in time.
+    #[error("the queue is empty")]
+    Empty,
+    /// The queue is empty and nobody will put into it.
+    #[error("the queue is empty and closed")]
+    Closed,
+    /// At least one of the values or the memory is at fault.
+    #[error("{reason}")]
+    Failed {
+        /// The values that could be read, in order. The others are lost.
+        values: Vec<T>,
+        /// What is wrong with the first of the others.
+        reason: GetFailure,
+    },
+}
+
 /// The value may not be printable, so an error shows its own name only.
 impl<T> fmt::Debug for PutError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -143,6 +183,18 @@ impl<T> fmt::Debug for TryPutError<T> {
 }
 
 impl<T> fmt::Debug for PutTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<T> fmt::Debug for PutAllError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<T> fmt::Debug for GetManyError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }

@@ -58,7 +58,7 @@ const MAX_BYTES: usize = 1 << 22;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Queue<T> {
-    channel: Channel,
+    pub(super) channel: Channel,
     values: PhantomData<fn(T) -> T>,
 }
 
@@ -302,7 +302,7 @@ impl<T: Message> Queue<T> {
 
 /// Why a put was refused, before it is told with the value.
 #[derive(Debug)]
-enum Refusal {
+pub(super) enum Refusal {
     Full,
     Closed,
     Failed(PutFailure),
@@ -310,7 +310,7 @@ enum Refusal {
 
 /// Why a get has nothing to return.
 #[derive(Debug)]
-enum Missed {
+pub(super) enum Missed {
     Empty,
     Closed,
     Failed(GetFailure),
@@ -337,14 +337,14 @@ impl From<GetRefusal> for Missed {
 }
 
 /// A value's bytes, and the objects whose handles it has.
-fn message<T: Serialize>(value: &T) -> Result<(Vec<u8>, Contents), Refusal> {
+pub(super) fn message<T: Serialize>(value: &T) -> Result<(Vec<u8>, Contents), Refusal> {
     let (bytes, contents) = transit::gather(|| encode(value));
     let bytes = bytes.map_err(|error| Refusal::Failed(error.into()))?;
     Ok((bytes, contents))
 }
 
 /// The value that a message holds.
-fn value<T: Message>(got: Result<message::Message, GetRefusal>) -> Result<T, Missed> {
+pub(super) fn value<T: Message>(got: Result<message::Message, GetRefusal>) -> Result<T, Missed> {
     got?.read(|bytes| decode(bytes)).map_err(|error| Missed::Failed(GetFailure::Decode(error)))
 }
 

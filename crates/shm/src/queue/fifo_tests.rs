@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use brigade_sys::wait::wait;
 
 use super::*;
+use crate::queue::{GetManyError, PutAllError};
 
 const SOON: Duration = Duration::from_secs(10);
 const SHORT: Duration = Duration::from_millis(10);
@@ -213,4 +214,111 @@ fn queues_can_be_waited_for_together() {
             queue.get().unwrap();
         });
     }
+}
+
+#[test]
+fn many_values_are_put_and_taken_in_order_whatever_their_size() {
+    let queue = Queue::with_ring(64, 1024).unwrap();
+    let values: Vec<Vec<u8>> = (0..40_usize).map(|n| vec![n as u8; n * 29 % 400]).collect();
+    for most in [1, 7, 64, usize::MAX] {
+        queue.put_all(values.clone()).unwrap();
+        let mut taken = Vec::new();
+        while taken.len() < values.len() {
+            let some = queue.try_get_many(most).unwrap();
+            assert!(!some.is_empty() && some.len() <= most);
+            taken.extend(some);
+        }
+        assert_eq!(taken, values);
+    }
+    assert!(queue.get_many(0).unwrap().is_empty());
+}
+
+#[test]
+fn what_was_not_put_of_many_comes_back() {
+    let queue = Queue::bounded(5).unwrap();
+    let Err(PutAllError::Full(left)) = queue.try_put_all(0..8) else { panic!("there is no room") };
+    assert_eq!(left, [5, 6, 7]);
+    let Err(PutAllError::Full(left)) = queue.put_all_timeout(left, SHORT) else { panic!("none") };
+    assert_eq!(left, [5, 6, 7]);
+    assert_eq!(queue.get_many(3).unwrap(), [0, 1, 2]);
+    queue.close();
+    let Err(PutAllError::Closed(left)) = queue.put_all(left) else { panic!("it is closed") };
+    assert_eq!(left, [5, 6, 7]);
+    assert_eq!(queue.get_many_timeout(3, SHORT).unwrap(), [3, 4]);
+    assert!(matches!(queue.get_many(3), Err(GetManyError::Closed)));
+    let empty = Queue::<u32>::bounded(5).unwrap();
+    assert!(matches!(empty.try_get_many(3), Err(GetManyError::Empty)));
+    assert!(matches!(empty.get_many_timeout(3, SHORT), Err(GetManyError::Empty)));
+}
+
+#[test]
+fn many_producers_and_consumers_of_many_lose_and_double_nothing() {
+    let queue = Queue::<(u32, u32)>::bounded(16).unwrap();
+    std::thread::scope(|scope| {
+        for part in 0..3 {
+            let producer = queue.producer().unwrap();
+            scope.spawn(move || producer.put_all((0..2_000).map(|n| (part, n))).unwrap());
+        }
+        let taker = || {
+            let mut all = Vec::new();
+            while let Ok(some) = queue.get_many(9) {
+                all.extend(some);
+            }
+            all
+        };
+        let takers = [scope.spawn(taker), scope.spawn(taker)];
+        let mut all: Vec<_> = takers.into_iter().flat_map(|it| it.join().unwrap()).collect();
+        all.sort_unstable();
+        let expected = (0..3).flat_map(|part| (0..2_000).map(move |n| (part, n)));
+        assert!(all.into_iter().eq(expected));
+    });
+}
+
+#[test]
+fn a_value_of_many_that_cannot_be_read_costs_no_other() {
+    let queue = Queue::<u8>::bounded(4).unwrap();
+    queue.put_all([1, 2]).unwrap();
+    queue.channel.put(&[1, 2, 3], &Contents::default(), Deadline::NEVER).unwrap();
+    queue.put(4).unwrap();
+    let Err(GetManyError::Failed { values, reason: GetFailure::Decode(_) }) = queue.get_many(9)
+    else {
+        panic!("three bytes are no number");
+    };
+    assert_eq!(values, [1, 2, 4]);
+}
+
+/// A value that is serialized or not.
+#[derive(Debug, PartialEq, Eq, serde::Deserialize)]
+struct Fickle(bool);
+
+impl Serialize for Fickle {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 { serializer.serialize_bool(true) } else { Err(serde::ser::Error::custom("no")) }
+    }
+}
+
+#[test]
+fn a_value_of_many_that_cannot_be_serialized_is_refused_with_those_behind_it() {
+    let queue = Queue::bounded(4).unwrap();
+    let put = queue.put_all([true, true, false, true].map(Fickle));
+    let Err(PutAllError::Failed { values, reason: PutFailure::Encode(_) }) = put else {
+        panic!("the third cannot be serialized");
+    };
+    assert_eq!(values, [false, true].map(Fickle));
+    assert_eq!(queue.try_get_many(9).unwrap(), [true, true].map(Fickle));
+}
+
+#[test]
+fn handles_among_many_values_are_let_go_with_each() {
+    let outer = Queue::bounded(2).unwrap();
+    let inner = Queue::<u32>::bounded(1).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| outer.put_all((0..5).map(|_| inner.producer().unwrap())).unwrap());
+        for _ in 0..5 {
+            let producer = outer.get().unwrap();
+            producer.put(1).unwrap();
+            assert_eq!(inner.get().unwrap(), 1);
+        }
+    });
+    assert!(matches!(inner.get(), Err(GetError::Closed)));
 }

@@ -176,3 +176,121 @@ fn a_rebuilt_heap_frees_the_parts_of_what_it_frees() {
     Locked::new(arena).unwrap().rebuild().unwrap();
     assert_eq!(usage(arena).unwrap().0, 0);
 }
+
+/// A process slot that no process of this arena has.
+const OTHER: u16 = 7;
+
+#[test]
+fn a_cargo_keeps_what_it_lists_and_lets_it_go_when_it_is_freed() {
+    let (arena, slot) = own();
+    let places = [1, 2, 3].map(|n| allocate(arena, slot, plan(n * 100)).unwrap());
+    let cargo = pack(arena, slot, &places).unwrap();
+    assert_eq!(carried_by(arena, cargo), places);
+    let used = usage(arena).unwrap().0;
+    places.iter().for_each(|&place| release(arena, slot, place).unwrap());
+    assert_eq!(usage(arena).unwrap().0, used);
+    adopt(arena, slot, places[1], (Kind::Bytes, 0), Arrival::Kept).unwrap();
+    assert_eq!(under_way(arena, places[1]), (0, 1));
+    release_part(arena, slot, cargo).unwrap();
+    assert_eq!(under_way(arena, places[1]), (0, 0));
+    assert!(adopt(arena, slot, places[0], (Kind::Bytes, 0), Arrival::Kept).is_err());
+    release(arena, slot, places[1]).unwrap();
+    assert_eq!(usage(arena).unwrap().0, 0);
+}
+
+#[test]
+fn a_cargo_is_not_made_of_what_does_not_exist() {
+    let (arena, slot) = own();
+    let gone = allocate(arena, slot, plan(64)).unwrap();
+    release(arena, slot, gone).unwrap();
+    let there = allocate(arena, slot, plan(1000)).unwrap();
+    assert!(pack(arena, slot, &[there, gone]).is_err());
+    assert_eq!(under_way(arena, there), (0, 0));
+    release(arena, slot, there).unwrap();
+    assert_eq!(usage(arena).unwrap().0, 0);
+}
+
+#[test]
+fn a_chain_of_cargoes_in_parts_is_freed_with_its_end_however_long() {
+    use brigade_sys::test_processes::{Child, Ended};
+
+    let ended = Child::run(|| {
+        let (arena, slot) = own();
+        let mut last = allocate(arena, slot, plan(64)).unwrap();
+        for _ in 0..20_000 {
+            let next = allocate(arena, slot, Plan { parts: 1, ..plan(64) }).unwrap();
+            let cargo = pack(arena, slot, &[last]).unwrap();
+            release(arena, slot, last).unwrap();
+            attach(arena, slot, cargo, next, 0).unwrap();
+            last = next;
+        }
+        release(arena, slot, last).unwrap();
+        assert_eq!(usage(arena).unwrap().0, 0);
+    })
+    .join();
+    assert_eq!(ended, Ended::Code(0));
+}
+
+#[test]
+fn a_rebuilt_heap_counts_what_the_cargoes_list_and_frees_chains_of_them() {
+    let (arena, slot) = own();
+    let kept = allocate(arena, slot, plan(64)).unwrap();
+    let object = allocate(arena, slot, plan(64)).unwrap();
+    let inner = pack(arena, slot, &[object, kept]).unwrap();
+    let outer = pack(arena, slot, &[inner]).unwrap();
+    for place in [object, inner] {
+        release(arena, slot, place).unwrap();
+    }
+    let block = |place: Place| arena.mapping().get::<Block>(place.offset).unwrap();
+    // A count that a dead process has not corrected.
+    block(object).set_carried(9);
+    block(kept).set_carried(0);
+    Locked::new(arena).unwrap().rebuild().unwrap();
+    assert_eq!((under_way(arena, object), under_way(arena, kept)), ((0, 1), (0, 1)));
+    // A process that died between letting its cargo go and freeing it.
+    block(outer).unhold(slot);
+    Locked::new(arena).unwrap().rebuild().unwrap();
+    assert_eq!(under_way(arena, kept), (0, 0));
+    release(arena, slot, kept).unwrap();
+    assert_eq!(usage(arena).unwrap().0, 0);
+}
+
+#[test]
+fn a_cargo_that_two_processes_hold_goes_with_the_second() {
+    let (arena, slot) = own();
+    let object = allocate(arena, slot, plan(64)).unwrap();
+    let store = allocate(arena, slot, Plan { parts: 1, ..plan(64) }).unwrap();
+    let cargo = pack(arena, slot, &[object]).unwrap();
+    release(arena, slot, object).unwrap();
+    attach(arena, slot, cargo, store, 0).unwrap();
+    hold_for(arena, slot, cargo).unwrap();
+    // As a fork does.
+    hold_for(arena, OTHER, cargo).unwrap();
+    release_part(arena, slot, cargo).unwrap();
+    assert!(part(arena, store, 0).is_none());
+    assert_eq!(under_way(arena, object), (0, 1));
+    // A copy of the first, which does not hold it any more.
+    release_part(arena, slot, cargo).unwrap();
+    assert_eq!(under_way(arena, object), (0, 1));
+    release_all(arena, OTHER);
+    release(arena, slot, store).unwrap();
+    assert_eq!(usage(arena).unwrap().0, 0);
+}
+
+#[test]
+fn overwritten_cargoes_end_no_process() {
+    for word in [0, 1, 64, u64::MAX, 1 << 40, HEAP_START as u64] {
+        let (arena, slot) = own();
+        let object = allocate(arena, slot, plan(64)).unwrap();
+        // The second entry names the cargo itself.
+        let cargo = pack(arena, slot, &[object, object]).unwrap();
+        let entry = |at: usize| arena.mapping().get::<AtomicU64>(body(cargo.offset) + at).unwrap();
+        entry(16).store(cargo.offset as u64, Relaxed);
+        entry(0).store(word, Relaxed);
+        arena.mapping().get::<Block>(cargo.offset).unwrap().length.store(word, Relaxed);
+        let _ = carried_by(arena, cargo);
+        let _ = Locked::new(arena).unwrap().rebuild();
+        let _ = release_part(arena, slot, cargo);
+        let _ = usage(arena);
+    }
+}
