@@ -8,6 +8,7 @@ use brigade_shm::queue::GetTimeoutError;
 use brigade_shm::testing::{alone, at_every_step, end_here, start};
 use brigade_shm::transit::Packed;
 use brigade_shm::{Arena, Event, GetError, Lock, Producer, Queue, arena, transit};
+use brigade_sys::test_processes::Child;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -325,4 +326,51 @@ fn a_packed_value_keeps_its_objects_where_it_is_and_lets_them_go_with_itself() {
         },
     );
     assert!(died > 50, "only {died} steps");
+}
+
+/// How often the processes that pass letters on are killed.
+const KILLS: u32 = 60;
+
+#[test]
+fn letters_that_go_round_while_those_who_pass_them_on_are_killed_leave_nothing() {
+    let _alone = alone();
+    let inner = ended_queue();
+    let used = used();
+    let mut passed = 0;
+    for round in 0..KILLS {
+        let mail = [(); 3].map(|()| Queue::<(Vec<u8>, Letter)>::with_ring(4, 256).unwrap());
+        for size in 0..6_usize {
+            mail[size % 3].put((vec![0; size * 40], letter(&inner))).unwrap();
+        }
+        let begun = [Event::new().unwrap(), Event::new().unwrap()];
+        let carriers = begun.each_ref().map(|begun| {
+            start(|| {
+                for at in (0..3).cycle() {
+                    if let Ok(letters) = mail[at].try_get_many(2) {
+                        begun.set();
+                        letters.iter().for_each(|(_, (_, lock))| *lock.lock().unwrap() += 1);
+                        mail[(at + 1) % 3].put_all(letters).unwrap();
+                    }
+                }
+            })
+        });
+        begun.iter().for_each(Event::wait);
+        for _ in 0..u64::from(round) * 7_919 % 200_000 {
+            std::hint::spin_loop();
+        }
+        carriers.into_iter().for_each(Child::kill);
+        let mut left = 0;
+        for (_, (producer, lock)) in mail.iter().flat_map(|mail| mail.try_get_many(9)).flatten() {
+            // A letter in a queue is in nobody's hands.
+            passed += *lock.lock().unwrap();
+            drop(producer);
+            left += 1;
+        }
+        // Each of the two had no more than two in its hands.
+        assert!((2..=6).contains(&left), "{left} letters");
+        assert_ends(&inner);
+        drop((mail, begun));
+        assert_used(used);
+    }
+    assert!(passed > KILLS, "only {passed} letters were passed on");
 }

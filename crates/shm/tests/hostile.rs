@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use brigade_shm::testing::{Ended, alone, overwritable};
 use brigade_shm::{
-    Arena, Array, Condition, Event, List, Lock, Map, Queue, RLock, Semaphore, Value, pipe,
+    Arena, Array, Condition, Event, List, Lock, Map, Producer, Queue, RLock, Semaphore, Value, pipe,
 };
 use brigade_sys::test_processes::Child;
 use brigade_sys::time::Deadline;
@@ -82,8 +82,12 @@ fn live_with_overwritten_memory(seed: u64) {
     black_box(Objects::try_new().is_ok());
 }
 
+/// What a message with handles carries.
+type Letter = (Producer<Vec<u8>>, Event);
+
 struct Objects {
     queue: Queue<Vec<u8>>,
+    letters: Queue<Letter>,
     lock: Lock<u64>,
     rlock: RLock<u64>,
     condition: Condition,
@@ -104,6 +108,7 @@ impl Objects {
     fn try_new() -> Result<Self, brigade_shm::Error> {
         Ok(Self {
             queue: Queue::with_ring(3, 128)?,
+            letters: Queue::bounded(3)?,
             lock: Lock::new(0)?,
             rlock: RLock::new(0)?,
             condition: Condition::new()?,
@@ -119,6 +124,7 @@ impl Objects {
 
     fn use_all(&self) {
         self.use_channels();
+        self.use_letters();
         if let Ok(mut guard) = self.lock.lock_timeout(SHORT) {
             *guard += 1;
         }
@@ -163,6 +169,25 @@ impl Objects {
         // Else it stays as it is once it is corrupt.
         black_box(map.clear().is_ok());
         black_box(map.update(&3, |text| *text = Some("text".to_owned())).is_ok());
+    }
+
+    fn use_letters(&self) {
+        let letter = || Some((self.queue.producer().ok()?, Event::new().ok()?));
+        if let Some(letter) = letter() {
+            black_box(self.letters.put_timeout(letter, SHORT).is_ok());
+        }
+        black_box(self.letters.try_put_all((0..3).filter_map(|_| letter())).is_ok());
+        black_box(self.queue.get_timeout(SHORT).is_ok());
+        if let Ok((producer, event)) = self.letters.try_get() {
+            event.set();
+            black_box(producer.try_put(vec![1]).is_ok());
+        }
+        black_box(self.letters.try_get_many(2).is_ok());
+        if let Ok(destroyed) = Queue::<Letter>::bounded(2) {
+            black_box(destroyed.try_put_all(letter()).is_ok());
+            destroyed.shutdown_now();
+            black_box(destroyed.try_get().is_ok());
+        }
     }
 
     fn use_channels(&self) {
