@@ -374,3 +374,26 @@ fn letters_that_go_round_while_those_who_pass_them_on_are_killed_leave_nothing()
     }
     assert!(passed > KILLS, "only {passed} letters were passed on");
 }
+
+#[test]
+fn letters_that_meet_an_immediate_end_are_let_go_while_the_queue_is_still_there() {
+    let _alone = alone();
+    let inner = ended_queue();
+    let used = used();
+    for round in 0..300_u32 {
+        let mail = Queue::<Letter>::bounded(3).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| while mail.put(letter(&inner)).is_ok() {});
+            }
+            scope.spawn(|| while mail.get().is_ok() {});
+            for _ in 0..round * 97 % 5_000 {
+                std::hint::spin_loop();
+            }
+            mail.shutdown_now();
+        });
+        assert_ends(&inner);
+        drop(mail);
+        assert_used(used);
+    }
+}
