@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use brigade_sys::kill_point::arm;
 use brigade_sys::test_processes::die;
@@ -14,7 +15,6 @@ pub use brigade_sys::test_processes::{Child, Ended};
 
 use crate::arena::layout::{Census, Entry, Header, Heap};
 use crate::arena::{Arena, fork_begin, heap};
-use crate::sync::patience::FORGONE;
 
 /// The signal that a death on cue looks like.
 const SIGKILL: i32 = 9;
@@ -144,23 +144,21 @@ pub fn end_here() {
     die();
 }
 
-/// While it lives, nobody in this process, or in those that it forks, finds by a look of its own what
-/// it should have been woken for. For tests in which one process dies at a time.
-#[derive(Debug)]
-#[must_use = "the looks are forgone until this is dropped"]
-pub struct WithoutSecondLooks(());
+/// Less than those who sleep on a bell wait until they look for themselves.
+const AT_ONCE: Duration = Duration::from_millis(150);
 
-impl WithoutSecondLooks {
-    /// Begins.
-    #[allow(clippy::new_without_default, reason = "it has an effect")]
-    pub fn new() -> Self {
-        FORGONE.store(true, Relaxed);
-        Self(())
-    }
-}
+/// How often something is tried that must be quick once.
+const TRIES: usize = 8;
 
-impl Drop for WithoutSecondLooks {
-    fn drop(&mut self) {
-        FORGONE.store(false, Relaxed);
-    }
+/// Sees that somebody is woken at once, and does not find by a look of its own what it should have
+/// been woken for. `round` returns how long it took; on a busy machine that may be longer than it
+/// should, so one round of several is enough.
+///
+/// # Panics
+///
+/// Panics when no round is short.
+pub fn at_once(mut round: impl FnMut() -> Duration) {
+    let times: Vec<Duration> =
+        (0..TRIES).map(|_| round()).take_while(|&time| time >= AT_ONCE).collect();
+    assert!(times.len() < TRIES, "nobody was woken: {times:?}");
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use brigade_shm::sync::TryLockError;
-use brigade_shm::testing::{Child, Ended, WithoutSecondLooks, alone, at_every_step, run, start};
+use brigade_shm::testing::{Child, Ended, alone, at_every_step, at_once, run, start};
 use brigade_shm::{Condition, Event, Lock, OwnerDied, Queue, RLock, Value, Woken};
 use brigade_sys::kill_point::arm;
 
@@ -63,7 +63,6 @@ impl Stage {
 #[test]
 fn all_are_notified_or_nobody_at_whatever_step_the_notifier_dies() {
     let _alone = alone();
-    let _first_looks = WithoutSecondLooks::new();
     let stage = Stage::new();
     let mut waiters = Vec::new();
     let fill = |waiters: &mut Vec<Child>| {
@@ -100,28 +99,41 @@ fn all_are_notified_or_nobody_at_whatever_step_the_notifier_dies() {
     assert!(notified >= 4, "a notifier that dies late has notified");
 }
 
+/// Lets one notify three and die at `step`. Returns how it ended, and how long it took from then on
+/// until all three were awake.
+fn notify_and_die(step: u32) -> (Ended, Duration) {
+    let stage = Stage::new();
+    let waiters: Vec<_> = (0..3).map(|_| stage.waiter(1)).collect();
+    let ended = run(|| {
+        arm(step);
+        stage.condition.notify_all();
+        arm(0);
+    });
+    let began = Instant::now();
+    // Looking changes nothing and wakes nobody.
+    match stage.condition.waiting() {
+        0 => {
+            for _ in 0..3 {
+                stage.woken.get_timeout(SOON).expect("one was notified and not woken");
+            }
+        }
+        _ => assert_ne!(ended, Ended::Code(0)),
+    }
+    let took = began.elapsed();
+    waiters.into_iter().for_each(Child::kill);
+    (ended, took)
+}
+
 #[test]
 fn those_who_are_notified_wake_although_nobody_looks_after_the_dead_notifier() {
     let _alone = alone();
-    let _first_looks = WithoutSecondLooks::new();
     for step in 1.. {
-        let stage = Stage::new();
-        let waiters: Vec<_> = (0..3).map(|_| stage.waiter(1)).collect();
-        let ended = run(|| {
-            arm(step);
-            stage.condition.notify_all();
-            arm(0);
+        let mut ended = Ended::Code(0);
+        at_once(|| {
+            let took;
+            (ended, took) = notify_and_die(step);
+            took
         });
-        // Looking changes nothing and wakes nobody.
-        match stage.condition.waiting() {
-            0 => {
-                for _ in 0..3 {
-                    stage.woken.get_timeout(SOON).expect("one was notified and not woken");
-                }
-            }
-            _ => assert_ne!(ended, Ended::Code(0)),
-        }
-        waiters.into_iter().for_each(Child::kill);
         if ended == Ended::Code(0) {
             assert!(step > 8, "only {step} steps were labelled");
             break;
@@ -129,53 +141,65 @@ fn those_who_are_notified_wake_although_nobody_looks_after_the_dead_notifier() {
     }
 }
 
+/// Notifies one of three and lets it die at `step`. Returns whether it did, whether another was woken
+/// in its place, and how long that took.
+fn be_notified_and_die(step: u32) -> (bool, bool, Duration) {
+    let stage = Stage::new();
+    let resumed = Value::new(0_u32).unwrap();
+    let first = start(|| {
+        arm(step);
+        let guard = stage.lock.lock().unwrap_or_else(OwnerDied::recover);
+        let guard = stage.condition.wait(guard).unwrap_or_else(OwnerDied::recover);
+        resumed.set(1);
+        drop(guard);
+        arm(0);
+    });
+    until(|| rests(&first));
+    let others = [stage.waiter(2), stage.waiter(3)];
+    assert_eq!(stage.condition.notify(1), 1);
+    let ended = first.join();
+    let began = Instant::now();
+    let resumed = resumed.get() == 1;
+    // Killed with its lock: right before or right after it had followed.
+    let error = stage.lock.try_lock().err();
+    let with_lock = matches!(error, Some(TryLockError::OwnerDied(_)));
+    drop(error);
+    let patience = match (resumed, with_lock) {
+        (true, _) => Duration::from_millis(5),
+        (false, true) => Duration::from_millis(50),
+        (false, false) => SOON,
+    };
+    let woken = stage.woken.get_timeout(patience);
+    let took = began.elapsed();
+    match woken {
+        Ok(told) => {
+            assert_eq!((told, ended), (2, Ended::Signal(9)), "the longest waiting");
+            assert!(!resumed);
+            assert_eq!(stage.condition.waiting(), 1, "nobody else was woken");
+        }
+        Err(_) if with_lock => {}
+        Err(_) => {
+            assert!(resumed, "step {step}: nobody inherited the notification");
+            assert_eq!(stage.condition.waiting(), 2, "nobody else was woken");
+        }
+    }
+    others.into_iter().for_each(Child::kill);
+    (ended != Ended::Code(0), woken.is_ok(), took)
+}
+
 #[test]
 fn a_notification_whose_receiver_dies_before_it_has_its_lock_goes_to_another() {
     let _alone = alone();
-    let _first_looks = WithoutSecondLooks::new();
     let mut inherited = 0;
     for step in 1.. {
-        let stage = Stage::new();
-        let resumed = Value::new(0_u32).unwrap();
-        let first = start(|| {
-            arm(step);
-            let guard = stage.lock.lock().unwrap_or_else(OwnerDied::recover);
-            let guard = stage.condition.wait(guard).unwrap_or_else(OwnerDied::recover);
-            resumed.set(1);
-            drop(guard);
-            arm(0);
+        let (mut died, mut woken) = (false, false);
+        at_once(|| {
+            let took;
+            (died, woken, took) = be_notified_and_die(step);
+            took
         });
-        until(|| rests(&first));
-        let second = stage.waiter(2);
-        let third = stage.waiter(3);
-        assert_eq!(stage.condition.notify(1), 1);
-        let ended = first.join();
-        let resumed = resumed.get() == 1;
-        // Killed with its lock: right before or right after it had followed.
-        let error = stage.lock.try_lock().err();
-        let with_lock = matches!(error, Some(TryLockError::OwnerDied(_)));
-        drop(error);
-        let patience = match (resumed, with_lock) {
-            (true, _) => Duration::from_millis(5),
-            (false, true) => Duration::from_millis(300),
-            (false, false) => SOON,
-        };
-        match stage.woken.get_timeout(patience) {
-            Ok(told) => {
-                assert_eq!((told, ended), (2, Ended::Signal(9)), "the longest waiting");
-                assert!(!resumed);
-                assert_eq!(stage.condition.waiting(), 1, "nobody else was woken");
-                inherited += 1;
-            }
-            Err(_) if with_lock => {}
-            Err(_) => {
-                assert!(resumed, "step {step}: nobody inherited the notification");
-                assert_eq!(stage.condition.waiting(), 2, "nobody else was woken");
-            }
-        }
-        second.kill();
-        third.kill();
-        if ended == Ended::Code(0) {
+        inherited += u32::from(woken);
+        if !died {
             break;
         }
     }
@@ -185,7 +209,6 @@ fn a_notification_whose_receiver_dies_before_it_has_its_lock_goes_to_another() {
 #[test]
 fn a_notification_is_inherited_by_nobody_who_came_later() {
     let _alone = alone();
-    let _first_looks = WithoutSecondLooks::new();
     let stage = Stage::new();
     let first = stage.waiter(1);
     let guard = stage.lock.lock().unwrap();
@@ -206,7 +229,6 @@ fn a_notification_is_inherited_by_nobody_who_came_later() {
 #[test]
 fn a_waiter_that_dies_at_any_step_of_a_time_out_is_not_waited_for() {
     let _alone = alone();
-    let _first_looks = WithoutSecondLooks::new();
     let stage = Stage::new();
     at_every_step(
         || {

@@ -114,8 +114,8 @@ fn one_who_waits_gives_up_all_its_guards_and_its_notifier_may_have_none() {
             };
             let party = mode.start(wait, (condition.clone(), lock.clone()));
             until(|| condition.waiting() == 1);
-            // The lock is free, although the party has two guards of it.
-            let guards = (lock.try_lock().unwrap(), lock.try_lock().unwrap());
+            // The lock is to be had, although the party has two guards of it.
+            let guards = (lock.lock_timeout(LONG).unwrap(), lock.try_lock().unwrap());
             guards.0.set(1);
             drop(guards);
             assert!(condition.notify_one());

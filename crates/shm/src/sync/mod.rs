@@ -4,7 +4,6 @@ mod condition;
 mod event;
 mod lock;
 mod owner_died;
-pub(crate) mod patience;
 mod rlock;
 mod semaphore;
 

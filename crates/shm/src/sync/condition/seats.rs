@@ -31,7 +31,7 @@
 //! who came later inherits it.
 //!
 //! Where one death follows another so closely that nobody is left who was told, those who wait look
-//! for themselves now and then.
+//! for themselves now and then, as all do who sleep on a [`Bell`].
 
 use brigade_sys::atomic::AtomicU64;
 use brigade_sys::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -44,7 +44,6 @@ use brigade_sys::wait::Sleep;
 use crate::arena::Arena;
 use crate::arena::census::{self, Tag};
 use crate::redo::{ENTRIES, RedoLog, Transaction};
-use crate::sync::patience::second_look;
 
 /// How many threads can wait at a time.
 pub(super) const SEATS: usize = 512;
@@ -151,7 +150,6 @@ impl Seats {
             };
             let watch = |sleep: &mut Sleep<'static>| {
                 older.iter().for_each(|taken| census::watch(self.arena, taken.tag.slot, sleep));
-                sleep.nap(second_look());
             };
             match self.bell(own.index).wait(deadline, look, watch) {
                 Some(Sign::Called) => return self.follow(own),
