@@ -41,5 +41,6 @@ pub use pipe::{Connection, one_way_pipe, pipe, pipe_between};
 pub use plain::Plain;
 pub use queue::{Consumer, GetError, Producer, PutError, Queue};
 pub use sync::{
-    Condition, Event, Lock, LockGuard, OwnerDied, Permit, RLock, RLockGuard, Semaphore, Woken,
+    Barrier, BarrierWait, BrokenBarrier, Condition, Event, Lock, LockGuard, OwnerDied, Permit,
+    RLock, RLockGuard, Semaphore, Woken,
 };

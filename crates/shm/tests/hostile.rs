@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use brigade_shm::testing::{Ended, alone, overwritable};
 use brigade_shm::{
-    Arena, Array, Condition, Event, List, Lock, Map, Producer, Queue, RLock, Semaphore, Value, pipe,
+    Arena, Array, Barrier, Condition, Event, List, Lock, Map, Producer, Queue, RLock, Semaphore,
+    Value, pipe,
 };
 use brigade_sys::test_processes::Child;
 use brigade_sys::time::Deadline;
@@ -91,6 +92,7 @@ struct Objects {
     lock: Lock<u64>,
     rlock: RLock<u64>,
     condition: Condition,
+    barrier: Barrier,
     semaphore: Semaphore,
     event: Event,
     value: Value<[u64; 4]>,
@@ -112,6 +114,7 @@ impl Objects {
             lock: Lock::new(0)?,
             rlock: RLock::new(0)?,
             condition: Condition::new()?,
+            barrier: Barrier::new(2)?,
             semaphore: Semaphore::new(2)?,
             event: Event::new()?,
             value: Value::new([0; 4])?,
@@ -134,6 +137,9 @@ impl Objects {
         }
         black_box((self.condition.notify(2), self.condition.notify_all()));
         black_box(self.condition.waiting());
+        black_box((self.barrier.wait_timeout(SHORT).is_ok(), self.barrier.try_wait().is_ok()));
+        black_box((self.barrier.waiting(), self.barrier.is_broken()));
+        self.barrier.reset();
         if let Ok(outer) = self.rlock.lock_timeout(SHORT)
             && let Ok(inner) = self.rlock.try_lock()
         {

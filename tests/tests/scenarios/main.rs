@@ -8,6 +8,7 @@
 
 brigade::test_binary!();
 
+mod barriers;
 mod conditions;
 mod connections;
 mod deaths;

@@ -1,5 +1,6 @@
 //! Locks, semaphores and events between processes, threads, and both.
 
+mod barrier;
 mod condition;
 mod event;
 mod lock;
@@ -7,6 +8,7 @@ mod owner_died;
 mod rlock;
 mod semaphore;
 
+pub use barrier::{Barrier, BarrierWait, BrokenBarrier, TryBarrierError};
 pub use condition::{Condition, Woken};
 pub use event::Event;
 pub use lock::{Lock, LockGuard};
