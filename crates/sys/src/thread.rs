@@ -59,7 +59,7 @@ pub(crate) struct Thread {
 static FORK_GENERATION: AtomicU32 = AtomicU32::new(0);
 static FORK_HANDLER: Once = Once::new();
 
-/// Set by a test that wants to see a missing [`set_pending`](Thread::set_pending) noticed.
+/// Set by a test that wants to see a missing `set_pending` noticed.
 #[cfg(feature = "mutations")]
 pub static FORGETS_PENDING: AtomicBool = AtomicBool::new(false);
 
