@@ -33,7 +33,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let plates = LifoQueue::bounded(3)?;
     ["white", "blue", "red"].into_iter().try_for_each(|plate| plates.put(plate.to_owned()))?;
     assert!(matches!(plates.try_put("one too many".to_owned()), Err(TryPutError::Full(_))));
-    assert_eq!((plates.get()?, plates.get()?, plates.get()?), ("red".into(), "blue".into(), "white".into()));
+    assert_eq!(
+        (plates.get()?, plates.get()?, plates.get()?),
+        ("red".into(), "blue".into(), "white".into())
+    );
     println!("the plate that was put last is taken first");
 
     let tree: Tree = (LifoQueue::unbounded()?, Value::new(0)?, JoinableQueue::unbounded()?);

@@ -32,12 +32,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     words.put((20, "bbb".to_owned()))?;
     words.put((1, "ccc".to_owned()))?;
     // Equal ones come as they were put, so nothing need be known of their values.
-    assert_eq!((words.get()?.1, words.get()?.1, words.get()?.1), ("aaa".into(), "ccc".into(), "bbb".into()));
+    assert_eq!(
+        (words.get()?.1, words.get()?.1, words.get()?.1),
+        ("aaa".into(), "ccc".into(), "bbb".into())
+    );
 
     let (patients, treated) = (Patients::unbounded()?, Queue::bounded(20)?);
     let right = patients.producer()?;
-    let doors: Vec<_> =
-        (0..3).map(|door| Process::start(admit, (right.clone(), door))).collect::<Result<_, _>>()?;
+    let doors: Vec<_> = (0..3)
+        .map(|door| Process::start(admit, (right.clone(), door)))
+        .collect::<Result<_, _>>()?;
     drop(right);
     assert!(doors.iter().all(|door| door.join().success()));
     println!("{} patients wait", patients.len());
