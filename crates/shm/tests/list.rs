@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
 
 use brigade_shm::testing::{Ended, alone, at_every_step, run, start};
-use brigade_shm::{Arena, List};
+use brigade_shm::{Arena, List, Plain};
 
 #[test]
 fn what_many_processes_push_is_all_there() {
@@ -50,6 +50,65 @@ fn a_death_in_any_step_leaves_the_list_before_or_after_each_change() {
         },
     );
     assert!(deaths >= 40, "each word is a step");
+}
+
+#[test]
+fn a_death_in_any_step_leaves_all_of_a_change_of_several_elements_or_nothing() {
+    fn dies<T: Plain + PartialEq + std::fmt::Debug>(make: impl Fn(u64) -> T) {
+        let list = List::new().unwrap();
+        // Enough for a note, and too much for one.
+        for length in [3, 40] {
+            let start: Vec<_> = (0..length).map(&make).collect();
+            list.clear();
+            list.extend(start.clone()).unwrap();
+            let changes: [&dyn Fn(&mut Vec<T>); 6] = [
+                &|values| values.insert(1, make(7)),
+                &|values| assert!(values.remove(0) == make(0)),
+                &|values| values.swap(0, 2),
+                &|values| assert_ne!(values.swap_remove(1), make(99)),
+                &|values| values.iter_mut().step_by(2).for_each(|value| *value = make(9)),
+                &|values| values[1..].fill(make(8)),
+            ];
+            let mut stages = vec![start.clone()];
+            for change in changes {
+                let mut next = stages.last().unwrap().clone();
+                change(&mut next);
+                stages.push(next);
+            }
+            let operations = || {
+                list.insert(1, make(7)).unwrap();
+                list.remove(0).unwrap();
+                list.swap(0, 2).unwrap();
+                list.swap_remove(1).unwrap();
+                let even = |values: &mut Vec<T>| {
+                    values.iter_mut().step_by(2).for_each(|value| *value = make(9));
+                };
+                list.update_all(even).unwrap();
+                let rest = vec![make(8); list.len() - 1];
+                list.copy_from_slice(1, &rest).unwrap();
+            };
+            let deaths = at_every_step(operations, |came_through| {
+                // Whoever reads without the lock sees what was committed, too.
+                let read: Vec<_> = list.iter().collect();
+                let found = list.to_vec().unwrap();
+                assert_eq!(read, found);
+                assert_eq!(list.len(), found.len());
+                assert!(stages.contains(&found), "{found:?}");
+                assert!(!came_through || Some(&found) == stages.last());
+                list.clear();
+                list.extend(start.clone()).unwrap();
+            });
+            assert!(deaths >= 80, "only {deaths} steps");
+        }
+    }
+    let _alone = alone();
+    let arena = Arena::program().unwrap();
+    arena.bury_the_dead();
+    let before = arena.used().unwrap();
+    dies(|number| number as u8);
+    dies(|number| [number; 2]);
+    arena.bury_the_dead();
+    assert_eq!(arena.used().unwrap(), before);
 }
 
 #[test]

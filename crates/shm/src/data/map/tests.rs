@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
+use brigade_sys::atomic::AtomicU64;
+
 use super::*;
 use crate::Value;
 
@@ -370,14 +372,20 @@ fn an_entry_that_stays_is_iterated_over_exactly_once() {
     });
 }
 
+/// The word that says where the store in use lies.
+fn part_word<K, V>(map: &Map<K, V>) -> &'static AtomicU64 {
+    let handle = map.map.handle();
+    let index = shared::used_in(map.map.shared().epoch());
+    handle.arena().mapping().get(handle.body() + index * 8).unwrap()
+}
+
 #[test]
 fn nonsense_in_the_memory_is_an_error_and_ends_no_process() {
     let map = Map::<u32, String>::new().unwrap();
     map.extend((0..20).map(|number| (number, "text".repeat(number as usize)))).unwrap();
-    let arena = map.map.handle().arena();
-    let part = map.map.shared().part(shared::used_in(map.map.shared().epoch())).unwrap();
-    let store = crate::arena::heap::body(part);
-    let words = arena.mapping().slice::<brigade_sys::atomic::AtomicU64>(store, 300).unwrap();
+    let store = crate::data::part::body(part_word(&map)).unwrap();
+    let mapping = map.map.handle().arena().mapping();
+    let words = mapping.slice::<AtomicU64>(store, 300).unwrap();
     let mut numbers = Numbers(3);
     for round in 0..3_000 {
         let word = &words[numbers.below(300) as usize];
@@ -405,12 +413,7 @@ fn a_part_that_leads_elsewhere_is_not_written_to() {
     let other = Map::<u32, u32>::new().unwrap();
     map.insert(&1, &1).unwrap();
     other.insert(&1, &2).unwrap();
-    let part = |map: &Map<u32, u32>| {
-        let arena = map.map.handle().arena();
-        let words = crate::arena::heap::body(map.map.handle().place().offset);
-        let index = shared::used_in(map.map.shared().epoch());
-        arena.mapping().get::<brigade_sys::atomic::AtomicU64>(words + index * 8).unwrap()
-    };
+    let part = part_word::<u32, u32>;
     let sane = part(&map).load(Relaxed);
     for word in [part(&other).load(Relaxed), 64, sane + 8, sane + 64, u64::MAX, u64::MAX - 63] {
         part(&map).store(word, Relaxed);

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
 
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::*;
 
@@ -65,6 +66,69 @@ fn ranges_are_read_and_written() {
 }
 
 #[test]
+fn elements_are_replaced_exchanged_and_searched() {
+    let array = Array::from_slice(&[5_i32, 1, 3]).unwrap();
+    assert_eq!(array.replace(0, 9).unwrap(), 5);
+    assert_eq!(array.fetch_sub(1, 3).unwrap(), 1);
+    assert_eq!(array.compare_exchange(1, -2, 7).unwrap(), Ok(-2));
+    assert_eq!(array.compare_exchange(1, -2, 8).unwrap(), Err(7));
+    array.swap(0, 2).unwrap();
+    array.swap(1, 1).unwrap();
+    assert_eq!(array.to_vec(), [3, 7, 9]);
+    assert_eq!((array.position(|value| value > 5), array.contains(&4)), (Some(1), false));
+    assert!(array.swap(0, 3).is_err() && array.replace(3, 0).is_err());
+    assert!(array.compare_exchange(3, 0, 0).is_err() && array.fetch_sub(3, 1).is_err());
+    let array = Array::from_slice(&[[5_u64, 1], [3, 2]]).unwrap();
+    assert_eq!(array.replace(1, [0, 7]).unwrap(), [3, 2]);
+    array.sort().unwrap();
+    assert_eq!(array.to_vec(), [[0, 7], [5, 1]]);
+    array.swap(0, 1).unwrap();
+    assert!(array.contains(&[0, 7]) && array.get(0) == Some([5, 1]));
+}
+
+fn changes_at_once<T: Plain + PartialEq + fmt::Debug>(make: impl Fn(u8) -> T) {
+    for length in [0, 1, 2, 40, 500] {
+        let mut model: Vec<_> = (0..length).map(|number| make(number as u8)).collect();
+        let array = Array::from_slice(&model).unwrap();
+        for stride in [1, 3, 97] {
+            let change = |values: &mut [T]| {
+                values.iter_mut().step_by(stride).for_each(|value| *value = make(stride as u8));
+                values.len()
+            };
+            assert_eq!(array.update_all(change).unwrap(), length);
+            change(&mut model);
+            assert_eq!(array.to_vec(), model);
+        }
+    }
+}
+
+#[test]
+fn any_of_the_elements_change_at_once() {
+    changes_at_once(|number| number);
+    changes_at_once(|number| u16::from(number) << 7);
+    changes_at_once(|number| [number; 5]);
+    changes_at_once(f64::from);
+    changes_at_once(|number| [number; 9]);
+    changes_at_once(|number| [u64::from(number); 40]);
+}
+
+#[test]
+fn what_others_add_to_elements_that_a_change_leaves_alone_is_not_lost() {
+    let array = Array::<u64>::zeroed(3).unwrap();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _ = array.update_all(|_| panic!("half way"));
+    }));
+    assert!(panicked.is_err());
+    array
+        .update_all(|values| {
+            array.fetch_add(0, 1).unwrap();
+            values[2] = 7;
+        })
+        .unwrap();
+    assert_eq!(array.to_vec(), [1, 0, 7]);
+}
+
+#[test]
 fn an_array_of_a_size_is_zero_also_when_its_memory_is_used_again() {
     for _ in 0..3 {
         let array = Array::<i32>::zeroed(10).unwrap();
@@ -124,12 +188,12 @@ fn an_array_larger_than_any_memory_is_refused() {
 #[test]
 fn nonsense_in_the_journal_harms_no_one() {
     let array = Array::from_slice(&[[1_u64; 3]; 2]).unwrap();
-    let head = array.handle.body();
+    let journal = array.handle.body() + std::mem::offset_of!(Shared, journal);
     // The sequence and the target lie behind the lock.
-    for target in [2_u64, u64::MAX] {
+    for target in [0_u64, 1, 2, u64::MAX] {
         let mapping = array.handle.arena().mapping();
-        mapping.write(head + 64, &7_u64.to_ne_bytes()).unwrap();
-        mapping.write(head + 72, &target.to_ne_bytes()).unwrap();
+        mapping.write(journal + 64, &7_u64.to_ne_bytes()).unwrap();
+        mapping.write(journal + 72, &target.to_ne_bytes()).unwrap();
         assert_eq!(array.get(0), Some([1; 3]));
         array.set(1, [1; 3]).unwrap();
     }
