@@ -16,9 +16,12 @@
 )]
 
 pub mod cases;
+pub mod lifetime;
+pub mod mutation;
 pub mod plan;
 pub mod processes;
 pub mod random;
 pub mod report;
 pub mod shared;
 pub mod steps;
+pub mod storm;

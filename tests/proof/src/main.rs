@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use brigade_proof::cases;
 use brigade_proof::plan::{self, Extent};
 use brigade_proof::report::Report;
+use brigade_proof::{cases, lifetime, mutation};
 use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
 
 /// Kills processes of brigade between any two instructions and at random, and sees that the others
 /// go on.
@@ -38,6 +39,18 @@ struct Options {
     /// Only operations whose name contains this.
     #[arg(long, global = true, default_value = "", hide_default_value = true)]
     only: String,
+    /// For how many seconds the storm lasts.
+    #[arg(long, global = true, default_value_t = 300.0)]
+    storm: f64,
+    /// For how many seconds anything may wait for the dead.
+    #[arg(long, global = true, default_value_t = 30.0)]
+    patience: f64,
+    /// How many objects are made to see that none stays.
+    #[arg(long, global = true, default_value_t = 1_000_000)]
+    objects: u64,
+    /// Breaks a wake-up on purpose.
+    #[arg(long, global = true, hide = true)]
+    forget_pending: bool,
     /// Where the report goes.
     #[arg(long, global = true, default_value = "target/proof")]
     output: PathBuf,
@@ -47,6 +60,18 @@ struct Options {
 enum Part {
     /// Deaths between any two instructions of every operation.
     Steps,
+    /// Processes that are killed and stopped at random.
+    Storm,
+    /// A wake-up that is broken on purpose, to see that it is noticed.
+    Mutations,
+    /// A great number of objects, of which none stays.
+    Lifetime,
+    /// The objects, in this process; prints what was found.
+    #[command(hide = true)]
+    LifetimeHere,
+    /// The storm, in this process; prints what was found.
+    #[command(hide = true)]
+    StormHere,
     /// One operation, in this process; prints what was found.
     #[command(hide = true)]
     Case {
@@ -66,9 +91,26 @@ fn main() -> ExitCode {
         budget: Duration::from_secs_f64(options.budget),
         longest: options.longest,
         only: options.only,
+        storm: Duration::from_secs_f64(options.storm),
+        patience: Duration::from_secs_f64(options.patience),
+        objects: options.objects,
     };
+    if options.forget_pending {
+        mutation::forget_pending();
+    }
     let sections = match part {
-        None | Some(Part::Steps) => vec![plan::steps(&extent)],
+        None => vec![
+            plan::steps(&extent),
+            plan::storm(&extent),
+            plan::lifetime(&extent),
+            plan::mutations(&extent),
+        ],
+        Some(Part::Steps) => vec![plan::steps(&extent)],
+        Some(Part::Storm) => vec![plan::storm(&extent)],
+        Some(Part::Mutations) => vec![plan::mutations(&extent)],
+        Some(Part::Lifetime) => vec![plan::lifetime(&extent)],
+        Some(Part::LifetimeHere) => return print(&lifetime::make(extent.objects, extent.seed)),
+        Some(Part::StormHere) => return print(&plan::play(&extent)),
         Some(Part::Case { name }) => return case(&name, &extent),
         Some(Part::List) => {
             cases::all().iter().for_each(|case| println!("{}", case.name()));
@@ -89,8 +131,12 @@ fn case(name: &str, extent: &Extent) -> ExitCode {
         eprintln!("there is no case `{name}`");
         return ExitCode::FAILURE;
     };
-    let outcome = plan::prove(&case, extent);
-    println!("{}", serde_json::to_string(&outcome).expect("numbers and texts have a form"));
+    print(&plan::prove(&case, extent))
+}
+
+/// Says to the process that has started this one what was found.
+fn print(outcome: &impl Serialize) -> ExitCode {
+    println!("{}", serde_json::to_string(outcome).expect("numbers and texts have a form"));
     ExitCode::SUCCESS
 }
 

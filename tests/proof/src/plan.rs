@@ -9,6 +9,7 @@ use crate::cases::{self, Case};
 use crate::processes::{Said, run, this_program};
 use crate::report::{Section, seconds};
 use crate::steps::{Options, Outcome, Steps, Watch};
+use crate::{lifetime, mutation, storm};
 
 /// How much to do.
 #[derive(Clone, Debug)]
@@ -23,6 +24,28 @@ pub struct Extent {
     pub longest: usize,
     /// Only cases whose name contains this.
     pub only: String,
+    /// How long the storm lasts.
+    pub storm: Duration,
+    /// How long anything may take that waits for the dead.
+    pub patience: Duration,
+    /// How many objects are made.
+    pub objects: u64,
+}
+
+impl Extent {
+    /// This program, to do a part of the same extent.
+    fn command(&self, part: &[&str]) -> Command {
+        let seconds = |time: Duration| time.as_secs_f64().to_string();
+        let mut command = Command::new(this_program());
+        command.args(part);
+        command.args(["--seed", &self.seed.to_string()]);
+        command.args(["--budget", &seconds(self.budget)]);
+        command.args(["--longest", &self.longest.to_string()]);
+        command.args(["--storm", &seconds(self.storm)]);
+        command.args(["--patience", &seconds(self.patience)]);
+        command.args(["--objects", &self.objects.to_string()]);
+        command
+    }
 }
 
 /// How much longer than its budget a case may take: the first rounds, and what waits for the dead.
@@ -38,14 +61,23 @@ pub fn steps(extent: &Extent) -> Section {
                  whole. *Reached* are the places at which a child died; *kills* counts also those \
                  whose way was another. *Slowest* is the longest wait of one beside.";
     let columns = [
-        "operation", "beside", "instructions", "changes", "calls", "places", "reached", "kills",
-        "slowest ms", "failures", "seconds",
+        "operation",
+        "beside",
+        "instructions",
+        "changes",
+        "calls",
+        "places",
+        "reached",
+        "kills",
+        "slowest ms",
+        "failures",
+        "seconds",
     ];
     let mut section = Section::new("Deaths at every instruction", about, &columns);
     let began = Instant::now();
     let chosen: Vec<Case> =
         cases::all().into_iter().filter(|case| case.name().contains(&extent.only)).collect();
-    let outcomes = at_once(extent.jobs, &chosen, |case| prove_apart(case, extent));
+    let outcomes = at_once(extent.jobs, &chosen, |case| prove_apart(&case.name(), &[], extent));
     let (mut kills, mut exhaustive) = (0, 0);
     for (case, outcome) in chosen.iter().zip(&outcomes) {
         kills += outcome.kills;
@@ -86,6 +118,7 @@ pub fn prove(case: &Case, extent: &Extent) -> Outcome {
         seed: extent.seed,
         budget: extent.budget,
         longest: extent.longest,
+        patience: extent.patience,
         watch: if extent.longest < usize::MAX { Watch::Code } else { Watch::Memory },
     };
     let mut steps = Steps::new(options);
@@ -94,25 +127,116 @@ pub fn prove(case: &Case, extent: &Extent) -> Outcome {
 }
 
 /// Proves one case in a process of its own, whose end is a failure if it is no success.
-fn prove_apart(case: &Case, extent: &Extent) -> Outcome {
-    let mut command = Command::new(this_program());
-    command.args(["case", &case.name()]);
-    command.args(["--seed", &extent.seed.to_string()]);
-    command.args(["--budget", &extent.budget.as_secs_f64().to_string()]);
-    command.args(["--longest", &extent.longest.to_string()]);
-    let outcome = said(run(&mut command, extent.budget + SLACK));
-    let outcome = outcome.unwrap_or_else(|failure| Outcome {
-        failures: vec![failure],
-        ..Outcome::default()
-    });
+fn prove_apart(case: &str, options: &[&str], extent: &Extent) -> Outcome {
+    let mut command = extent.command(&["case", case]);
+    command.args(options);
+    let outcome = said(run(&mut command, extent.budget + extent.patience + SLACK));
+    let outcome =
+        outcome.unwrap_or_else(|failure| Outcome { failures: vec![failure], ..Outcome::default() });
     eprintln!(
-        "{:<70} {:>6} deaths {:>6.1} s{}",
-        case.name(),
+        "{case:<70} {:>6} deaths {:>6.1} s{}",
         outcome.kills,
         outcome.took.as_secs_f64(),
         outcome.failures.iter().fold(String::new(), |all, it| format!("{all}\n    {it}"))
     );
     outcome
+}
+
+/// A wake-up that is broken on purpose.
+pub fn mutations(extent: &Extent) -> Section {
+    let about = "The announcement to the kernel is left out that makes it wake others in the place \
+                 of one who dies. Each of these must find somebody who waits for the dead, or who \
+                 is woken by the clock only.";
+    let columns = ["where", "noticed after", "by"];
+    let mut section = Section::new("Broken on purpose", about, &columns);
+    let began = Instant::now();
+    let extent = Extent { patience: Duration::from_secs(3), ..extent.clone() };
+    let outcomes = at_once(extent.jobs, &mutation::OPERATIONS, |case| {
+        prove_apart(case, &["--forget-pending"], &extent)
+    });
+    for (case, outcome) in mutation::OPERATIONS.iter().zip(outcomes) {
+        let noticed = outcome.failures.first().cloned();
+        section.note(case, format!("{} deaths", outcome.kills), noticed);
+    }
+    let outcome: Result<storm::Outcome, String> = {
+        let mut command = extent.command(&["storm-here", "--forget-pending"]);
+        said(run(&mut command, extent.storm + SLACK))
+    };
+    match outcome {
+        Ok(outcome) => {
+            let after = format!("{} rounds, {} deaths", outcome.rounds, outcome.kills);
+            section.note("storm", after, outcome.failures.first().cloned());
+        }
+        Err(failure) => section.failures.push(failure),
+    }
+    section.summary =
+        format!("noticed in {} of {} places", section.rows.len(), mutation::OPERATIONS.len() + 1);
+    section.took = began.elapsed();
+    section
+}
+
+/// Processes that are killed and stopped at random.
+pub fn storm(extent: &Extent) -> Section {
+    let about = "Rounds of games, whose players are killed some microseconds or milliseconds after \
+                 they began, stopped for a moment, and replaced. When the killing ends, those who \
+                 are left must come to an end; no message is lost but with one who had taken it, \
+                 none comes twice, none out of its maker's order; no value is half; no memory, \
+                 descriptor or segment is left.";
+    let mut section = Section::new("Storm", about, &["game", "rounds", "turns"]);
+    let mut command = extent.command(&["storm-here"]);
+    let outcome: Result<storm::Outcome, String> = said(run(&mut command, extent.storm + SLACK));
+    match outcome {
+        Ok(outcome) => {
+            for (game, (rounds, turns)) in outcome.games {
+                section.rows.push(vec![game, rounds.to_string(), turns.to_string()]);
+            }
+            section.summary = format!(
+                "{} rounds, {} deaths, {} stops, {} turns, the longest of {} ms; seed {}",
+                outcome.rounds,
+                outcome.kills,
+                outcome.stops,
+                outcome.turns,
+                outcome.slowest.as_millis(),
+                extent.seed
+            );
+            section.failures = outcome.failures;
+            section.took = outcome.took;
+        }
+        Err(failure) => section.failures.push(failure),
+    }
+    section
+}
+
+/// A great number of objects.
+pub fn lifetime(extent: &Extent) -> Section {
+    let about = "Objects of all kinds are made, used and dropped, and their makers killed now and \
+                 then; memory, descriptors and mappings are at the end what they were after the \
+                 first tenth.";
+    let columns = ["when", "used", "arena", "descriptors", "mappings", "process"];
+    let mut section = Section::new("A great number of objects", about, &columns);
+    let mut command = extent.command(&["lifetime-here"]);
+    let outcome: Result<lifetime::Outcome, String> = said(run(&mut command, SLACK * 10));
+    match outcome {
+        Ok(outcome) => {
+            for (when, it) in [("a tenth", outcome.before), ("the end", outcome.after)] {
+                let numbers = [it.used, it.size, it.descriptors, it.mappings, it.resident];
+                let numbers = numbers.map(|number| number.to_string());
+                section.rows.push([vec![when.to_owned()], numbers.to_vec()].concat());
+            }
+            section.summary =
+                format!("{} objects, {} makers killed", outcome.objects, outcome.kills);
+            section.failures = outcome.failures;
+            section.took = outcome.took;
+        }
+        Err(failure) => section.failures.push(failure),
+    }
+    section
+}
+
+/// Lets the storm rage in this process.
+pub fn play(extent: &Extent) -> storm::Outcome {
+    let (seed, duration, patience) = (extent.seed, extent.storm, extent.patience);
+    storm::play(&storm::Options { seed, duration, patience })
 }
 
 /// What a process of ours has found, or why it has found nothing.

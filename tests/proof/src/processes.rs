@@ -65,7 +65,8 @@ pub fn run(command: &mut Command, limit: Duration) -> io::Result<Said> {
         (Some(hung), _) => Some(format!("not done after {limit:?}: {hung}\n{complaint}")),
         (None, true) => None,
         (None, false) => {
-            let how = status.signal().map_or_else(|| status.to_string(), |it| format!("signal {it}"));
+            let how =
+                status.signal().map_or_else(|| status.to_string(), |it| format!("signal {it}"));
             Some(format!("ended with {how}: {complaint}"))
         }
     };

@@ -36,6 +36,14 @@ impl Section {
             ..Self::default()
         }
     }
+
+    /// Notes that something broken was noticed `after` so much; it is a failure if it was not.
+    pub fn note(&mut self, place: &str, after: String, noticed: Option<String>) {
+        match noticed {
+            Some(noticed) => self.rows.push(vec![place.to_owned(), after, noticed]),
+            None => self.failures.push(format!("{place}: not noticed after {after}")),
+        }
+    }
 }
 
 /// All parts.

@@ -6,7 +6,9 @@ use std::fs;
 use brigade_codec::Bytes;
 use brigade_shm::arena::fork_begin;
 use brigade_shm::testing::{Child, end_here};
-use brigade_shm::{Arena, Array, Event, List, Lock, Queue, Semaphore, SharedMemory, SharedMemoryError};
+use brigade_shm::{
+    Arena, Array, Event, List, Lock, Queue, Semaphore, SharedMemory, SharedMemoryError,
+};
 use brigade_sys::stepping::through;
 
 use super::{Case, case};

@@ -257,20 +257,18 @@ fn drop_consumer(steps: &mut Steps) {
 /// One who dies before it is a producer leaves a queue that waits for producers, or has ended.
 fn become_producer(steps: &mut Steps) {
     let current = RefCell::new(queue());
-    steps
-        .of(|| drop(through(|| current.borrow().producer()).unwrap()))
-        .check(|fate| {
-            let end = current.borrow().try_get();
-            assert!(
-                matches!(end, Err(TryGetError::Closed))
-                    || matches!(end, Err(TryGetError::Empty)) && fate == Fate::Killed,
-                "{end:?}"
-            );
-            let producer = current.borrow().producer().unwrap();
-            producer.put(short()).unwrap();
-            drop(producer);
-            assert_eq!(current.borrow().get().unwrap(), short());
-            assert!(matches!(current.borrow().get(), Err(GetError::Closed)));
-            current.replace(queue());
-        });
+    steps.of(|| drop(through(|| current.borrow().producer()).unwrap())).check(|fate| {
+        let end = current.borrow().try_get();
+        assert!(
+            matches!(end, Err(TryGetError::Closed))
+                || matches!(end, Err(TryGetError::Empty)) && fate == Fate::Killed,
+            "{end:?}"
+        );
+        let producer = current.borrow().producer().unwrap();
+        producer.put(short()).unwrap();
+        drop(producer);
+        assert_eq!(current.borrow().get().unwrap(), short());
+        assert!(matches!(current.borrow().get(), Err(GetError::Closed)));
+        current.replace(queue());
+    });
 }

@@ -28,6 +28,8 @@ pub struct Options {
     pub budget: Duration,
     /// How many instructions of an operation are noted at most.
     pub longest: usize,
+    /// How long anything may take that waits for the dead.
+    pub patience: Duration,
     /// Whether to look for changes of shared memory after each instruction. Costs about as much as
     /// the step itself, and more in a build that is not optimized.
     pub watch: Watch,
@@ -102,11 +104,8 @@ impl Steps {
     /// Describes an operation. It runs in a child and goes
     /// [`through`](brigade_sys::stepping::through) the part that is stepped.
     pub fn of<'a>(&'a mut self, operation: impl Fn() + 'a) -> Subject<'a> {
-        Subject {
-            steps: self,
-            round: Round::new(Box::new(operation)),
-            rounds: usize::MAX,
-        }
+        let round = Round::new(Box::new(operation), self.options.patience);
+        Subject { steps: self, round, rounds: usize::MAX }
     }
 }
 
@@ -234,7 +233,9 @@ impl<'a> Subject<'a> {
                 let at = trace.address(place.position).unwrap_or(0);
                 let asleep = if place.asleep { ", asleep" } else { "" };
                 let [position, all] = [place.position, trace.len()];
-                format!("killed after {position} of {all} instructions{asleep}, at {at:#x}: {trouble}")
+                format!(
+                    "killed after {position} of {all} instructions{asleep}, at {at:#x}: {trouble}"
+                )
             })?;
             let outcome = &mut self.steps.outcome;
             outcome.kills += usize::from(played.fate == Fate::Killed);

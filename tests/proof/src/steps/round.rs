@@ -13,9 +13,6 @@ use super::{Fate, Watch};
 use crate::processes::start;
 use crate::shared::{Gate, doze};
 
-/// How long anything may take that waits for the dead.
-const LONG: Duration = Duration::from_secs(30);
-
 /// A wait that takes longer was ended by the clock: those who sleep on a lock look for themselves
 /// every 200 milliseconds.
 pub(super) const LATE: Duration = Duration::from_millis(100);
@@ -59,6 +56,7 @@ pub(super) type Birth<'a> = Box<dyn Fn(&dyn Fn()) -> Child + 'a>;
 
 pub(super) struct Round<'a> {
     operation: Box<dyn Fn() + 'a>,
+    patience: Duration,
     pub(super) birth: Birth<'a>,
     pub(super) prepare: Box<dyn FnMut() + 'a>,
     pub(super) before: Vec<Box<dyn Fn() + 'a>>,
@@ -75,9 +73,10 @@ pub(super) struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    pub(super) fn new(operation: Box<dyn Fn() + 'a>) -> Self {
+    pub(super) fn new(operation: Box<dyn Fn() + 'a>, patience: Duration) -> Self {
         Self {
             operation,
+            patience,
             birth: Box::new(|operation| start(operation)),
             prepare: Box::new(|| ()),
             before: Vec::new(),
@@ -135,9 +134,7 @@ impl<'a> Round<'a> {
                 let (position, stop) = self.run_to_landmark(&mut child, trace, place)?;
                 self.step_to(&mut child, trace, place, position, stop)?
             }
-            Aim::Steps(trace, place) => {
-                self.step_to(&mut child, trace, place, 0, Stop::Inside)?
-            }
+            Aim::Steps(trace, place) => self.step_to(&mut child, trace, place, 0, Stop::Inside)?,
         };
         let (fate, waited) = self.end(child, stop, others)?;
         Ok(Played { fate, arrival, waited })
@@ -170,7 +167,7 @@ impl<'a> Round<'a> {
         while asleep < LOOKS {
             let sleeps = arrived.is_open() && is_asleep(child.pid());
             asleep = if sleeps { asleep + 1 } else { 0 };
-            if child.has_ended() || began.elapsed() > LONG {
+            if child.has_ended() || began.elapsed() > self.patience {
                 return Err("the process beside the child does not wait".to_owned());
             }
             doze(LOOK);
@@ -219,13 +216,16 @@ impl<'a> Round<'a> {
         let mut help = self.help.as_ref();
         let mut asleep = 0;
         while !others.iter().all(Child::has_ended) {
-            if began.elapsed() > LONG {
+            if began.elapsed() > self.patience {
                 return Err(format!("somebody waits for the dead: {}", whereabouts(&others)));
             }
             let running = |child: &&Child| !child.has_ended();
             let all = others.iter().filter(running).all(|child| is_asleep(child.pid()));
             asleep = if all { asleep + 1 } else { 0 };
-            if asleep >= LOOKS && !(self.is_due)() && let Some(help) = help.take() {
+            if asleep >= LOOKS
+                && !(self.is_due)()
+                && let Some(help) = help.take()
+            {
                 help();
                 began = Instant::now();
             }
@@ -306,7 +306,7 @@ impl<'a> Round<'a> {
         let began = Instant::now();
         loop {
             match wait(child) {
-                Stop::Asleep if began.elapsed() < LONG => {}
+                Stop::Asleep if began.elapsed() < self.patience => {}
                 Stop::Asleep => return Err("the operation sleeps and nobody wakes it".to_owned()),
                 other => return Ok(other),
             }

@@ -117,12 +117,8 @@ mod tests {
     fn trace(addresses: &[u64]) -> Trace {
         let mut trace = Trace { is_complete: true, ..Trace::default() };
         for &address in addresses {
-            let plain = Instruction {
-                address,
-                is_system_call: false,
-                changed_memory: false,
-                slept: false,
-            };
+            let plain =
+                Instruction { address, is_system_call: false, changed_memory: false, slept: false };
             trace.add(plain);
         }
         trace
@@ -144,7 +140,8 @@ mod tests {
         trace.instructions[4].changed_memory = true;
         trace.instructions[7].slept = true;
         let Places { marked, mut others } = trace.places(&mut Random::new(1));
-        let positions: Vec<_> = marked.iter().filter(|it| !it.asleep).map(|it| it.position).collect();
+        let positions: Vec<_> =
+            marked.iter().filter(|it| !it.asleep).map(|it| it.position).collect();
         assert_eq!(positions, [0, 1, 2, 4, 5, 7, 8]);
         assert_eq!(marked.iter().filter(|it| it.asleep).count(), 1);
         others.sort_unstable();
