@@ -103,7 +103,11 @@ pub fn make(objects: u64, seed: u64) -> Outcome {
 
 /// Starts a process that makes objects without an end, and kills it after some microseconds.
 fn kill_a_maker(microseconds: u64, first: u64) {
-    let maker = start(|| (first..).for_each(make_one));
+    let maker = start(|| {
+        for number in first.. {
+            make_one(number);
+        }
+    });
     let began = Instant::now();
     while began.elapsed() < Duration::from_micros(microseconds) {
         std::hint::spin_loop();

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{fs, io, thread};
 
 use brigade_shm::testing::{self, Child};
@@ -12,7 +12,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::shared::doze;
+use crate::shared::{Waiting, doze};
 
 /// Runs `body` in a forked child that holds all objects of this process, and does not outlive it.
 ///
@@ -44,7 +44,7 @@ pub struct Said {
 /// Fails when the program cannot be started.
 pub fn run(command: &mut Command, limit: Duration) -> io::Result<Said> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let began = Instant::now();
+    let mut waiting = Waiting::begin();
     let mut child = command.spawn()?;
     let (output, complaint) = (read_all(child.stdout.take()), read_all(child.stderr.take()));
     let mut hung = None;
@@ -52,7 +52,7 @@ pub fn run(command: &mut Command, limit: Duration) -> io::Result<Said> {
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        if began.elapsed() > limit && hung.is_none() {
+        if waiting.so_far() > limit && hung.is_none() {
             hung = Some(whereabouts(child.id()));
             // Its number is its group's, and it is not reaped.
             let _ = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);

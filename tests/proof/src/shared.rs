@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use brigade_sys::futex;
 use brigade_sys::memory::{Mapping, Shareable, create};
@@ -70,5 +70,31 @@ pub fn doze(time: Duration) {
     let deadline = Deadline::after(time);
     while !deadline.is_past() {
         futex::wait(&nothing, 0, deadline);
+    }
+}
+
+/// How much of a wait counts that this process noticed only when it was over.
+const NOTICED: Duration = Duration::from_millis(50);
+
+/// The time that this process has been waiting: only what it ran through. A machine that stood
+/// still is nobody's fault.
+#[derive(Debug)]
+pub struct Waiting {
+    last: Instant,
+    waited: Duration,
+}
+
+impl Waiting {
+    /// Begins to wait.
+    pub fn begin() -> Self {
+        Self { last: Instant::now(), waited: Duration::ZERO }
+    }
+
+    /// How long it has been, if this is asked again and again.
+    pub fn so_far(&mut self) -> Duration {
+        let now = Instant::now();
+        self.waited += now.duration_since(self.last).min(NOTICED);
+        self.last = now;
+        self.waited
     }
 }

@@ -59,15 +59,18 @@ fn make_queue(steps: &mut Steps) {
 /// Before each round the memory is used up, so that it must grow. It grows by an eighth each time,
 /// so there are few rounds.
 fn make_large(steps: &mut Steps) {
-    const SIZE: usize = 1 << 16;
     let arena = Arena::program().unwrap();
-    let make = || Array::<u8>::zeroed(SIZE).unwrap();
+    let free = || arena.size().unwrap() - arena.used().unwrap();
+    // What is not free at the start is the arena's own.
+    let own = free() - (1 << 20);
     let kept = RefCell::new(Vec::new());
     steps
-        .of(|| drop(through(make)))
+        .of(|| drop(through(|| Array::<u8>::zeroed(8_192)).unwrap()))
         .after(|| {
-            while arena.size().unwrap() - arena.used().unwrap() > 3 * SIZE {
-                kept.borrow_mut().push(make());
+            for size in [1 << 16, 1 << 10] {
+                while free() - own > 2 * size + 4_096 {
+                    kept.borrow_mut().push(Array::<u8>::zeroed(size).unwrap());
+                }
             }
         })
         .keeping_memory()

@@ -3,12 +3,16 @@
 //! A case makes its objects, says which operation the child goes through, and what must be true
 //! after its death. It runs in a process of its own, with an arena of its own.
 
+mod broadcast;
+mod condition;
 mod event;
 mod lists;
 mod lock;
+mod map;
 mod memory;
 mod pipe;
 mod queue;
+mod rlock;
 mod semaphore;
 mod values;
 
@@ -38,11 +42,15 @@ impl Case {
 pub fn all() -> Vec<Case> {
     [
         lock::CASES,
+        rlock::CASES,
+        condition::CASES,
         semaphore::CASES,
         event::CASES,
         values::CASES,
         lists::CASES,
+        map::CASES,
         queue::CASES,
+        broadcast::CASES,
         pipe::CASES,
         memory::CASES,
     ]

@@ -96,7 +96,7 @@ fn send_end(steps: &mut Steps) {
             let (mine, yours) = pipe::<String>().unwrap();
             mine.send(text()).unwrap();
             drop(mine);
-            through(|| one.send(yours)).unwrap();
+            through(|| one.send(yours).unwrap());
         })
         .check(|fate| match two.try_recv() {
             Ok(end) => {

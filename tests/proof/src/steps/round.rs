@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use brigade_shm::Arena;
 use brigade_shm::testing::{Child, Ended, Image};
@@ -11,7 +11,7 @@ use brigade_sys::stepping::{Stepped, Stop, can_run_to, is_asleep};
 use super::trace::{Instruction, Place, Trace};
 use super::{Fate, Watch};
 use crate::processes::start;
-use crate::shared::{Gate, doze};
+use crate::shared::{Gate, Waiting, doze};
 
 /// A wait that takes longer was ended by the clock: those who sleep on a lock look for themselves
 /// every 200 milliseconds.
@@ -162,12 +162,12 @@ impl<'a> Round<'a> {
             arrived.open();
             body();
         });
-        let began = Instant::now();
+        let mut waiting = Waiting::begin();
         let mut asleep = 0;
         while asleep < LOOKS {
             let sleeps = arrived.is_open() && is_asleep(child.pid());
             asleep = if sleeps { asleep + 1 } else { 0 };
-            if child.has_ended() || began.elapsed() > self.patience {
+            if child.has_ended() || waiting.so_far() > self.patience {
                 return Err("the process beside the child does not wait".to_owned());
             }
             doze(LOOK);
@@ -212,11 +212,11 @@ impl<'a> Round<'a> {
 
     /// Waits until the others have ended well, and says how long that took.
     fn join(&self, others: Vec<Child>) -> Result<Duration, String> {
-        let mut began = Instant::now();
+        let mut waiting = Waiting::begin();
         let mut help = self.help.as_ref();
         let mut asleep = 0;
         while !others.iter().all(Child::has_ended) {
-            if began.elapsed() > self.patience {
+            if waiting.so_far() > self.patience {
                 return Err(format!("somebody waits for the dead: {}", whereabouts(&others)));
             }
             let running = |child: &&Child| !child.has_ended();
@@ -227,11 +227,11 @@ impl<'a> Round<'a> {
                 && let Some(help) = help.take()
             {
                 help();
-                began = Instant::now();
+                waiting = Waiting::begin();
             }
             doze(LOOK);
         }
-        let waited = began.elapsed();
+        let waited = waiting.so_far();
         for other in others {
             let ended = other.join();
             if ended != Ended::Code(0) {
@@ -303,10 +303,10 @@ impl<'a> Round<'a> {
         wait: impl Fn(&mut Stepped) -> Stop,
     ) -> Result<Stop, String> {
         (self.release)();
-        let began = Instant::now();
+        let mut waiting = Waiting::begin();
         loop {
             match wait(child) {
-                Stop::Asleep if began.elapsed() < self.patience => {}
+                Stop::Asleep if waiting.so_far() < self.patience => {}
                 Stop::Asleep => return Err("the operation sleeps and nobody wakes it".to_owned()),
                 other => return Ok(other),
             }

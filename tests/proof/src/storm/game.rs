@@ -63,8 +63,13 @@ pub(super) trait Game {
     /// Those who play, in this process's children.
     fn players(&self) -> Vec<Player>;
 
-    /// Does what the followers would do, so that drivers can end. Called when there are none left.
+    /// Does what the followers would do, so that drivers can end.
     fn relieve(&self) {}
+
+    /// Whether that must be done, when so many followers are left.
+    fn needs_relief(&self, followers: usize) -> bool {
+        followers == 0
+    }
 
     /// Whether followers have nothing left to do.
     fn is_settled(&self) -> bool {

@@ -95,7 +95,7 @@ pub fn play(options: &Options) -> Outcome {
     let _ = Arena::program().unwrap();
     let before = Belongings::now();
     while began.elapsed() < options.duration && outcome.failures.is_empty() {
-        let seed = random.next();
+        let seed = random.number();
         let round = Round::new(board, ledgers, Random::new(seed), options.patience);
         if let Err(trouble) = round.play(&mut outcome) {
             let number = outcome.rounds;

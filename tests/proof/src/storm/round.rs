@@ -13,7 +13,7 @@ use super::games;
 use super::ledger::Ledger;
 use crate::processes::start;
 use crate::random::Random;
-use crate::shared::doze;
+use crate::shared::{Waiting, doze};
 
 /// How many processes play at a time, at most and about.
 const PLAYERS: usize = 10;
@@ -98,7 +98,7 @@ impl Round {
             self.trouble_somebody(outcome)?;
         }
         self.wind_down()?;
-        self.count(outcome);
+        self.report(outcome);
         self.check()
     }
 
@@ -229,17 +229,14 @@ impl Round {
     fn wind_down(&mut self) -> Result<(), String> {
         self.board.finish();
         self.until(|round| {
-            for (number, table) in round.tables.iter().enumerate() {
-                if !round.has(number, Kind::Follower) {
-                    table.game.relieve();
-                }
-            }
-            !(0..round.tables.len()).any(|table| round.has(table, Kind::Driver))
+            round.relieve();
+            (0..round.tables.len()).all(|table| round.count(table, Kind::Driver) == 0)
         })?;
         self.until(|round| {
+            round.relieve();
             let mut tables = round.tables.iter().enumerate();
             tables.all(|(number, table)| {
-                !round.has(number, Kind::Follower) || table.game.is_settled()
+                round.count(number, Kind::Follower) == 0 || table.game.is_settled()
             })
         })?;
         self.tables.iter().for_each(|table| table.game.close());
@@ -247,30 +244,38 @@ impl Round {
     }
 
     fn until(&mut self, is_done: impl Fn(&Self) -> bool) -> Result<(), String> {
-        let mut waited = Duration::ZERO;
+        let mut waiting = Waiting::begin();
         loop {
             self.look()?;
             if is_done(self) {
                 return Ok(());
             }
-            let began = Instant::now();
             doze(Duration::from_micros(100));
-            waited += began.elapsed().min(LOOK);
-            if waited > self.patience * 2 {
+            if waiting.so_far() > self.patience * 2 {
                 return Err(self.standstill());
             }
         }
     }
 
-    fn has(&self, table: usize, kind: Kind) -> bool {
-        self.sitting.iter().any(|it| {
+    fn relieve(&self) {
+        for (number, table) in self.tables.iter().enumerate() {
+            if table.game.needs_relief(self.count(number, Kind::Follower)) {
+                table.game.relieve();
+            }
+        }
+    }
+
+    /// How many of a kind are left at a table.
+    fn count(&self, table: usize, kind: Kind) -> usize {
+        let is_one = |it: &&Sitting| {
             it.table == table
                 && it.child.is_some()
                 && self.tables[table].players[it.player].kind == kind
-        })
+        };
+        self.sitting.iter().filter(is_one).count()
     }
 
-    fn count(&self, outcome: &mut Outcome) {
+    fn report(&self, outcome: &mut Outcome) {
         outcome.slowest = outcome.slowest.max(self.slowest);
         for (number, table) in self.tables.iter().enumerate() {
             let of_table = self.sitting.iter().filter(|sitting| sitting.table == number);

@@ -1,5 +1,6 @@
 //! The games: each uses one kind of object in the ways that it is used, and counts.
 
+mod broadcasts;
 mod objects;
 mod queues;
 mod sync;
@@ -13,5 +14,5 @@ pub(super) type Make = fn(Ledger) -> Box<dyn Game>;
 
 /// Every game.
 pub(super) fn all() -> Vec<(&'static str, Make)> {
-    [queues::GAMES, sync::GAMES, values::GAMES, objects::GAMES].concat()
+    [queues::GAMES, broadcasts::GAMES, sync::GAMES, values::GAMES, objects::GAMES].concat()
 }

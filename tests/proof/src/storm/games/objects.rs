@@ -44,7 +44,7 @@ fn create_or_open(storm: u32, number: u64) {
     match SharedMemory::create(&name, 64) {
         Ok(memory) => {
             assert_eq!(memory.to_vec(), [0; 64]);
-            if number % 3 == 0 {
+            if number.is_multiple_of(3) {
                 memory.unlink().unwrap();
             }
         }

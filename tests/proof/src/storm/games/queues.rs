@@ -90,7 +90,7 @@ impl Queues {
     fn consumer(&self) -> Player {
         let (queue, taker) = (self.queue.clone(), Taker::new(self.ledger));
         follower("consumer", move |seat| {
-            let waits = seat.board().is_finishing() || seat.turns() % 2 == 0;
+            let waits = seat.board().is_finishing() || seat.turns().is_multiple_of(2);
             match get(&queue, waits) {
                 Got::End => return Turn::Done,
                 Got::Nothing => {}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use brigade_shm::sync::LockTimeoutError;
-use brigade_shm::{Event, Lock, Semaphore};
+use brigade_shm::{Condition, Event, Lock, LockGuard, OwnerDied, RLock, Semaphore};
 
 use super::Make;
 use crate::storm::board::Seat;
@@ -11,6 +11,8 @@ use crate::storm::game::{Deaths, Game, Player, Turn, driver, follower};
 
 pub(super) const GAMES: &[(&str, Make)] = &[
     ("lock", |_| Box::new(Locks(Lock::new([0; 2]).unwrap()))),
+    ("re-entrant lock", |_| Box::new(ReentrantLocks(RLock::new([0; 2]).unwrap()))),
+    ("condition", |_| Box::new(Conditions::new())),
     ("semaphore of one", |_| Box::new(Semaphores::new(1))),
     ("semaphore of two", |_| Box::new(Semaphores::new(2))),
     ("event", |_| Box::new(Events(Event::new().unwrap()))),
@@ -65,6 +67,96 @@ impl Game for Locks {
             Err(error) => panic!("{error}"),
         };
         assert!(!died || deaths.contains_key("locker"), "nobody was killed");
+    }
+}
+
+struct ReentrantLocks(RLock<[u64; 2]>);
+
+/// Adds one to both numbers, each with a guard of its own.
+fn add_one_each(lock: &RLock<[u64; 2]>) {
+    let outer = lock.lock().unwrap_or_else(|died| {
+        let guard = died.recover();
+        guard.set([guard.get()[0]; 2]);
+        guard
+    });
+    let [first, second] = outer.get();
+    assert_eq!(first, second, "nobody has died with the lock");
+    outer.set([first + 1, second]);
+    let inner = lock.try_lock().expect("it is this thread's");
+    inner.set([first + 1, second + 1]);
+    drop(inner);
+    assert!(lock.is_owned());
+}
+
+impl Game for ReentrantLocks {
+    fn players(&self) -> Vec<Player> {
+        let locker = || {
+            let lock = self.0.clone();
+            driver("locker", move |_| add_one_each(&lock))
+        };
+        vec![locker(), locker(), locker()]
+    }
+
+    fn check(&self, _: &Deaths) {
+        add_one_each(&self.0);
+        assert!(!self.0.is_locked());
+    }
+}
+
+/// A stock behind a lock: makers add to it and notify, takers wait until there is something.
+#[derive(Clone)]
+struct Conditions {
+    stock: Lock<u64>,
+    more: Condition,
+}
+
+impl Conditions {
+    fn new() -> Self {
+        Self { stock: Lock::new(0).unwrap(), more: Condition::new().unwrap() }
+    }
+
+    fn make(&self) {
+        *self.stock.lock().unwrap_or_else(OwnerDied::recover) += 1;
+        self.more.notify_one();
+    }
+
+    fn take(&self, seat: &Seat) -> Turn {
+        let finishing = || seat.board().is_finishing();
+        let mut guard = self.stock.lock().unwrap_or_else(OwnerDied::recover);
+        let waits = |guard: &mut LockGuard<'_, u64>| **guard == 0 && !finishing();
+        guard = self.more.wait_while(guard, waits).unwrap_or_else(OwnerDied::recover);
+        // One who recovers the lock has not looked.
+        *guard = guard.saturating_sub(1);
+        if finishing() { Turn::Done } else { Turn::Again }
+    }
+}
+
+impl Game for Conditions {
+    fn players(&self) -> Vec<Player> {
+        let maker = || {
+            let this = self.clone();
+            driver("maker", move |_| this.make())
+        };
+        let taker = || {
+            let this = self.clone();
+            follower("taker", move |seat| this.take(seat))
+        };
+        vec![maker(), taker(), taker(), taker()]
+    }
+
+    /// Under the lock, so that nobody comes to wait between its look and this.
+    fn close(&self) {
+        let guard = self.stock.lock().unwrap_or_else(OwnerDied::recover);
+        self.more.notify_all();
+        drop(guard);
+    }
+
+    fn check(&self, _: &Deaths) {
+        assert_eq!(self.more.notify_all(), 0, "somebody waits who is dead");
+    }
+
+    fn describe(&self) -> String {
+        format!("{:?} {:?}", self.stock, self.more)
     }
 }
 

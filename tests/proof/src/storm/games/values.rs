@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use brigade_shm::{Array, Item, List, ShareableList, Value};
+use brigade_shm::{Array, Item, List, Map, ShareableList, Value};
 
 use super::Make;
 use crate::storm::game::{Deaths, Game, Player, driver};
@@ -11,6 +11,7 @@ pub(super) const GAMES: &[(&str, Make)] = &[
     ("value", |_| Box::new(Values::new())),
     ("array", |_| Box::new(Arrays(Array::from_slice(&[[0; 5]; 3]).unwrap()))),
     ("list", |_| Box::new(Lists(List::new().unwrap()))),
+    ("map", |_| Box::new(Maps(Map::new().unwrap()))),
     ("shareable list", |_| Box::new(Shareables::new())),
 ];
 
@@ -94,7 +95,7 @@ impl Game for Lists {
             let list = self.0.clone();
             driver("user", move |seat| {
                 list.push([seat.turns(); 4]).unwrap();
-                if seat.turns() % 3 == 0 {
+                if seat.turns().is_multiple_of(3) {
                     list.extend((0..20).map(|number| [number; 4])).unwrap();
                 }
                 list.pop().map(whole);
@@ -114,6 +115,58 @@ impl Game for Lists {
         rows.into_iter().for_each(|row| {
             whole(row);
         });
+    }
+}
+
+struct Maps(Map<u64, String>);
+
+/// What may stand under `key`: the key, once or several times.
+fn check_entry(key: u64, text: &str) {
+    let once = format!("<{key}>");
+    assert_eq!(text.replace(&once, ""), "", "{text} under {key}");
+}
+
+impl Game for Maps {
+    fn players(&self) -> Vec<Player> {
+        let writer = || {
+            let map = self.0.clone();
+            driver("writer", move |seat| {
+                let key = seat.turns() % 13;
+                let text = format!("<{key}>").repeat((seat.turns() % 4) as usize);
+                map.insert(&key, &text).unwrap();
+                let other = (key + 5) % 13;
+                map.update(&other, |text| {
+                    if let Some(text) = text {
+                        check_entry(other, text);
+                        *text = format!("<{other}>");
+                    }
+                })
+                .unwrap();
+                map.remove(&((key + 1) % 13)).unwrap();
+                if seat.turns().is_multiple_of(50) {
+                    map.clear().unwrap();
+                }
+                if let Some(text) = map.get(&key).unwrap() {
+                    check_entry(key, &text);
+                }
+            })
+        };
+        let map = self.0.clone();
+        let reader = driver("reader", move |_| {
+            for (key, text) in map.to_vec().unwrap() {
+                check_entry(key, &text);
+            }
+        });
+        vec![writer(), writer(), reader]
+    }
+
+    fn check(&self, _: &Deaths) {
+        let entries = self.0.to_vec().unwrap();
+        assert_eq!(entries.len(), self.0.len());
+        for (key, text) in entries {
+            check_entry(key, &text);
+            assert_eq!(self.0.get(&key).unwrap(), Some(text));
+        }
     }
 }
 
