@@ -3,6 +3,7 @@
 //! A case makes its objects, says which operation the child goes through, and what must be true
 //! after its death. It runs in a process of its own, with an arena of its own.
 
+mod barrier;
 mod broadcast;
 mod condition;
 mod event;
@@ -44,6 +45,7 @@ pub fn all() -> Vec<Case> {
         lock::CASES,
         rlock::CASES,
         condition::CASES,
+        barrier::CASES,
         semaphore::CASES,
         event::CASES,
         values::CASES,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use brigade_shm::sync::LockTimeoutError;
-use brigade_shm::{Condition, Event, Lock, LockGuard, OwnerDied, RLock, Semaphore};
+use brigade_shm::sync::{BrokenBarrier, LockTimeoutError};
+use brigade_shm::{Barrier, Condition, Event, Lock, LockGuard, OwnerDied, RLock, Semaphore};
 
 use super::Make;
 use crate::storm::board::Seat;
@@ -13,6 +13,7 @@ pub(super) const GAMES: &[(&str, Make)] = &[
     ("lock", |_| Box::new(Locks(Lock::new([0; 2]).unwrap()))),
     ("re-entrant lock", |_| Box::new(ReentrantLocks(RLock::new([0; 2]).unwrap()))),
     ("condition", |_| Box::new(Conditions::new())),
+    ("barrier", |_| Box::new(Barriers(Barrier::new(3).unwrap()))),
     ("semaphore of one", |_| Box::new(Semaphores::new(1))),
     ("semaphore of two", |_| Box::new(Semaphores::new(2))),
     ("event", |_| Box::new(Events(Event::new().unwrap()))),
@@ -157,6 +158,40 @@ impl Game for Conditions {
 
     fn describe(&self) -> String {
         format!("{:?} {:?}", self.stock, self.more)
+    }
+}
+
+struct Barriers(Barrier);
+
+impl Game for Barriers {
+    fn players(&self) -> Vec<Player> {
+        let party = || {
+            let barrier = self.0.clone();
+            driver("party", move |seat| {
+                let waited = match seat.turns() % 4 {
+                    0 => barrier.wait_timeout(Duration::from_millis(20)),
+                    // Some of the others may have been killed, and come again.
+                    _ => barrier.wait_timeout(Duration::from_millis(500)),
+                };
+                match waited {
+                    Ok(passed) => assert!(passed.index < 3),
+                    Err(BrokenBarrier::Aborted | BrokenBarrier::ActionPanicked) => {
+                        panic!("nobody has done that")
+                    }
+                    Err(_) => barrier.reset(),
+                }
+            })
+        };
+        vec![party(), party(), party()]
+    }
+
+    fn check(&self, _: &Deaths) {
+        self.0.reset();
+        assert_eq!(self.0.waiting(), 0, "somebody waits who is dead");
+    }
+
+    fn describe(&self) -> String {
+        format!("{:?}", self.0)
     }
 }
 
