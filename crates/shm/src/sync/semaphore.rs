@@ -178,7 +178,8 @@ impl Semaphore {
     /// How many permits are free now.
     #[doc(alias = "get_value")]
     pub fn available(&self) -> u32 {
-        self.shared.available.load(Relaxed)
+        // PAIR available: who finds none sees who holds them, and can watch their lives.
+        self.shared.available.load(Acquire)
     }
 
     fn acquire_until(&self, deadline: Deadline) -> Option<Permit> {
@@ -219,7 +220,8 @@ impl Semaphore {
         }
         self.add_held(tag, 1);
         kill_point("semaphore.held");
-        self.shared.available.store(available - 1, Relaxed);
+        // PAIR available: with the load in `available`.
+        self.shared.available.store(available - 1, Release);
         kill_point("semaphore.taken");
         true
     }
@@ -297,7 +299,8 @@ impl Semaphore {
                 self.add_held(tag, -1);
                 kill_point("semaphore.given");
             }
-            self.shared.available.store(available, Relaxed);
+            // PAIR available: with the load in `available`.
+            self.shared.available.store(available, Release);
             kill_point("semaphore.settled");
         });
     }
