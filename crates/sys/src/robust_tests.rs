@@ -185,32 +185,130 @@ fn a_lock_whose_word_was_overwritten_leaves_the_list_with_its_release() {
     two.unlock();
 }
 
+/// Waits until `child` sleeps or has ended.
+#[cfg(feature = "kill-points")]
+fn settle(child: &Child) {
+    let state = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.pid())).expect("stat");
+        // Behind the name, which is in parentheses.
+        stat.rsplit(") ").next().and_then(|rest| rest.chars().next())
+    };
+    while !matches!(state(), Some('S' | 'Z')) {
+        std::thread::yield_now();
+    }
+}
+
+/// A waiter and the one behind it, both asleep on a lock that this thread holds.
+#[cfg(feature = "kill-points")]
+fn two_sleepers(lock: &'static RobustLock, step: u32) -> [Child; 2] {
+    let waits = |step| {
+        let child = Child::run(|| {
+            crate::kill_point::arm(step);
+            assert!(lock.lock(soon()).is_some(), "nobody woke this one");
+            lock.unlock();
+        });
+        settle(&child);
+        child
+    };
+    [waits(step), waits(0)]
+}
+
+#[cfg(feature = "kill-points")]
 #[test]
-fn a_sleeper_that_nobody_wakes_looks_again() {
-    // What a waiter leaves that is killed after its wake-up, while a third thread has the lock.
+fn a_waiter_killed_at_any_step_after_its_wake_up_leaves_the_lock_to_the_next() {
+    use crate::test_processes::Ended;
+
+    for barging in [false, true] {
+        for step in 1.. {
+            let lock = lock();
+            assert_eq!(lock.lock(soon()), Some(Acquired::Clean));
+            let [victim, next] = two_sleepers(lock, step);
+            lock.unlock();
+            // A third may be quicker than the one who was woken.
+            let taken = barging && lock.try_lock().is_some();
+            settle(&victim);
+            if taken {
+                lock.unlock();
+            }
+            assert_eq!(next.join(), Ended::Code(0), "step {step}, barging {barging}");
+            if victim.join() == Ended::Code(0) {
+                assert!(step > 3, "a waiter passes more steps than {step}");
+                break;
+            }
+        }
+    }
+}
+
+#[cfg(feature = "kill-points")]
+#[test]
+fn a_holder_killed_at_any_step_of_its_release_wakes_the_next() {
+    use crate::test_processes::Ended;
+
+    for step in 1.. {
+        let lock = lock();
+        let holder = Child::run(|| {
+            let _ = lock.lock(soon());
+            crate::test_processes::stop();
+            crate::kill_point::arm(step);
+            lock.unlock();
+        });
+        while !lock.is_held() {
+            std::thread::yield_now();
+        }
+        let waiter = Child::run(|| {
+            assert!(lock.lock(soon()).is_some(), "nobody woke this one");
+            lock.unlock();
+        });
+        settle(&waiter);
+        holder.resume();
+        assert_eq!(waiter.join(), Ended::Code(0), "step {step}");
+        if holder.join() == Ended::Code(0) {
+            assert!(step > 2, "a release passes more steps than {step}");
+            break;
+        }
+    }
+}
+
+#[test]
+fn waiters_killed_at_random_swallow_no_wake_up() {
+    for round in 0..30_u64 {
+        let lock = lock();
+        let work = || {
+            Child::run(|| {
+                while lock.lock(Deadline::after(Duration::from_secs(30))).is_some() {
+                    lock.unlock();
+                }
+            })
+        };
+        let victims = [work(), work(), work()];
+        for victim in victims {
+            for _ in 0..round * 20 {
+                assert!(lock.lock(soon()).is_some(), "nobody woke this one");
+                lock.unlock();
+            }
+            victim.kill();
+        }
+        assert!(lock.lock(soon()).is_some());
+        lock.unlock();
+    }
+}
+
+#[test]
+fn without_fences_on_other_processors_a_waiter_gets_the_lock_all_the_same() {
     let lock = lock();
     assert_eq!(lock.lock(soon()), Some(Acquired::Clean));
-    std::thread::scope(|scope| {
-        let waiter = scope.spawn(|| {
-            let found = lock.lock(soon());
+    let waiter = Child::run(|| {
+        crate::test_processes::without_calls(&[libc::SYS_membarrier]);
+        for _ in 0..3 {
+            assert!(lock.lock(soon()).is_some());
             lock.unlock();
-            found
-        });
-        while lock.word.load(Relaxed) & WAITERS == 0 {
-            std::thread::yield_now();
         }
-        // Time for the waiter to get from the mark to its sleep. Right in all runs.
-        let pause = Deadline::after(Duration::from_millis(20));
-        while !pause.is_past() {
-            std::thread::yield_now();
-        }
-        lock.word.fetch_and(!WAITERS, Relaxed);
-        let released = std::time::Instant::now();
-        lock.unlock();
-        assert_eq!(waiter.join().expect("no panic"), Some(Acquired::Clean));
-        // A sleeper that does not look again has the lock only when its ten seconds are over.
-        assert!(released.elapsed() < Duration::from_secs(5));
     });
+    while lock.sleepers.load(Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    lock.unlock();
+    assert_eq!(waiter.join(), crate::test_processes::Ended::Code(0));
 }
 
 #[test]

@@ -51,6 +51,18 @@ impl Child {
         self.0.cast_unsigned()
     }
 
+    /// Lets a child go on that has [stopped](stop) itself, or soon will.
+    pub fn resume(&self) {
+        let mut status = 0;
+        // SAFETY: waits until a child of ours has stopped.
+        unsafe { libc::waitpid(self.0, &raw mut status, libc::WUNTRACED) };
+        #[expect(clippy::disallowed_methods, reason = "the child is not reaped yet")]
+        // SAFETY: the child is not reaped yet, so the id is its own.
+        unsafe {
+            libc::kill(self.0, libc::SIGCONT)
+        };
+    }
+
     /// Ends the child as `kill -9` does.
     pub fn kill(self) {
         drop(self);
