@@ -16,10 +16,16 @@ const LONG_RING: usize = 1 << 24;
 pub(crate) struct Queues<P>(pub(crate) PhantomData<P>);
 
 impl<P: Payload> Transport for Queues<P> {
-    const NAME: &'static str = P::QUEUE;
-    const SIDE: Side = Side::Brigade;
     type Sender = Queue<P>;
     type Receiver = Queue<P>;
+
+    fn name(&self) -> &'static str {
+        P::QUEUE
+    }
+
+    fn side(&self) -> Side {
+        Side::Brigade
+    }
 
     fn start(&self, plan: Plan) -> Result<Connected<Queue<P>, Queue<P>>> {
         let queue = || match capacity(plan.size) {
@@ -54,10 +60,16 @@ impl<P: Payload> Receiving for Queue<P> {
 pub(crate) struct Pipes<P>(pub(crate) PhantomData<P>);
 
 impl<P: Payload> Transport for Pipes<P> {
-    const NAME: &'static str = P::PIPE;
-    const SIDE: Side = Side::Brigade;
     type Sender = Connection<P>;
     type Receiver = Connection<P>;
+
+    fn name(&self) -> &'static str {
+        P::PIPE
+    }
+
+    fn side(&self) -> Side {
+        Side::Brigade
+    }
 
     fn start(&self, plan: Plan) -> Result<Connected<Connection<P>, Connection<P>>> {
         let (here, there) = pipe()?;

@@ -11,9 +11,12 @@ pub(crate) const KIND: &str = "pipe";
 pub(crate) struct Pipe;
 
 impl Transport for Pipe {
-    const NAME: &'static str = "pipe(2)";
     type Sender = PipeWriter;
     type Receiver = PipeReader;
+
+    fn name(&self) -> &'static str {
+        "pipe(2)"
+    }
 
     fn start(&self, plan: Plan) -> Result<Connected<PipeWriter, PipeReader>> {
         let (partners_receiver, sender) = pipe()?;
