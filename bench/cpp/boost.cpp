@@ -218,6 +218,15 @@ static Result two_by_two(int here, int there, uint64_t count) {
     return {total * 1e3 / taken, double(std::min(mine.count, other->count)) / double(total)};
 }
 
+// Makes a queue and drops it: microseconds.
+static Result creation(int here, uint64_t count, size_t size) {
+    pin(here);
+    for (uint64_t number = 0; number < count / WARM_UP; number++) queue(size);
+    uint64_t begin = now();
+    for (uint64_t number = 0; number < count; number++) queue(size);
+    return {double(now() - begin) / double(count) / 1e3, NAN};
+}
+
 int main(int arguments, char **texts) try {
     if (arguments == 2 && std::string(texts[1]) == "version") {
         printf("%d.%d.%d\n", BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000, BOOST_VERSION % 100);
@@ -230,6 +239,7 @@ int main(int arguments, char **texts) try {
     int here = int(numbers.at(0)), there = int(numbers.at(1));
     uint64_t count = numbers.at(2);
     Result result = function == "one_way"      ? one_way(here, there, count, numbers.at(3))
+                    : function == "creation"   ? creation(here, count, numbers.at(3))
                     : function == "round_trip" ? round_trip(here, there, count, numbers.at(3), numbers.at(4))
                                                : two_by_two(here, there, count);
     if (std::isnan(result.detail))

@@ -108,7 +108,9 @@ impl<T: Exchange> Job<T> for Seat {
             Self::Consumer { cpu } => {
                 pin(cpu)?;
                 let share = consume(object)?;
-                [share.count, share.sum, share.end.as_nanos() as u64].into_iter().try_for_each(report)
+                [share.count, share.sum, share.end.as_nanos() as u64]
+                    .into_iter()
+                    .try_for_each(report)
             }
         }
     }

@@ -36,7 +36,9 @@ pub(crate) fn word(number: u64, index: usize) -> u64 {
 /// Fails unless the words are message `number` with `size` bytes: for who reads in place.
 pub(crate) fn check_words(words: &[u64], size: usize, number: u64) -> Result<()> {
     let Some((head, body)) = words.split_first().filter(|_| words.len() * 8 == size) else {
-        return Err(format!("message {number} has {} words instead of {size} bytes", words.len()).into());
+        return Err(
+            format!("message {number} has {} words instead of {size} bytes", words.len()).into()
+        );
     };
     if *head != word(number, 0) {
         return Err(format!("message {head} came in the place of {number}").into());

@@ -24,7 +24,7 @@ pub(crate) fn missing() -> Option<String> {
 }
 
 pub(crate) fn command() -> Result<Command> {
-    let program = PROGRAM.as_ref()?;
+    let program = PROGRAM.as_ref().map_err(String::clone)?;
     Ok(Command::new(format!("/proc/{}/fd/{}", process::id(), program.as_raw_fd())))
 }
 
@@ -34,8 +34,11 @@ pub(crate) fn version() -> Option<String> {
 
 fn compile() -> Result<File> {
     let folder = tempfile::tempdir()?;
-    let (header, source, program) =
-        (folder.path().join("header.cpp"), folder.path().join("boost.cpp"), folder.path().join("boost"));
+    let (header, source, program) = (
+        folder.path().join("header.cpp"),
+        folder.path().join("boost.cpp"),
+        folder.path().join("boost"),
+    );
     fs::write(&header, HEADER)?;
     fs::write(&source, SOURCE)?;
     let compiler = || Command::new("c++");

@@ -4,10 +4,10 @@
 //! shared memory and checked there. A receiver polls, as its makers recommend for speed, or sleeps
 //! until an event comes with each message.
 
+use crate::Result;
 use crate::message;
 use crate::partner::{Ending, Partner};
 use crate::stream::{Connected, Plan, Receiving, Sending, Transport, capacity};
-use crate::Result;
 use brigade_sys::time::Deadline;
 use iceoryx2::port::listener::Listener;
 use iceoryx2::port::notifier::Notifier;

@@ -82,7 +82,15 @@ impl End {
         let stride = if size == 8 { 1 } else { size.next_multiple_of(64) / 8 };
         let words = mapping.slice(offset + MESSAGES, capacity(size) * stride).ok_or(missing)?;
         let capacity = capacity(size) as u64;
-        Ok(Self { head: word(HEAD)?, tail: word(TAIL)?, words, capacity, stride, here: 0, there: 0 })
+        Ok(Self {
+            head: word(HEAD)?,
+            tail: word(TAIL)?,
+            words,
+            capacity,
+            stride,
+            here: 0,
+            there: 0,
+        })
     }
 
     fn slot(&self, length: usize) -> &'static [AtomicU64] {

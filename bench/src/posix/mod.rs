@@ -5,6 +5,7 @@ pub(crate) mod condition;
 pub(crate) mod file_lock;
 pub(crate) mod mutex;
 mod page;
+pub(crate) mod segment;
 pub(crate) mod semaphore;
 pub(crate) mod word;
 

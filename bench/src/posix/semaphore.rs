@@ -144,7 +144,8 @@ impl Semaphore {
 /// Makes a semaphore with a name, and removes both.
 pub(crate) fn open_and_unlink(name: &CStr) -> Result<()> {
     // SAFETY: the name ends with a zero; the call takes a mode and a value after these flags.
-    let semaphore = unsafe { libc::sem_open(name.as_ptr(), libc::O_CREAT | libc::O_EXCL, 0o600, 1) };
+    let semaphore =
+        unsafe { libc::sem_open(name.as_ptr(), libc::O_CREAT | libc::O_EXCL, 0o600, 1) };
     if semaphore == libc::SEM_FAILED {
         return Err(io::Error::last_os_error().into());
     }
