@@ -148,7 +148,17 @@ impl ByteMap {
     }
 
     pub(super) fn get(&self, key: &Key<'_>) -> Result<Option<Vec<u8>>, Error> {
-        self.find(key, Entry::value)
+        // Read until two readings agree: rarely, one has been seen to be a mixture of two values,
+        // for a reason that is not known yet.
+        let mut last = self.find(key, Entry::value)?;
+        for _ in 0..TRIES {
+            let again = self.find(key, Entry::value)?;
+            if again == last {
+                break;
+            }
+            last = again;
+        }
+        Ok(last)
     }
 
     pub(super) fn contains(&self, key: &Key<'_>) -> Result<bool, Error> {
