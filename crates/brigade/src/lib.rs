@@ -12,7 +12,7 @@
 //! | functions in a pool of processes, and their results | [`ProcessPool`], [`Future`], [`as_completed`] |
 //! | their family | [`parent_process`], [`active_children`], [`current_process`] |
 //! | values that processes share | [`Value`], [`Array`], [`List`], [`Map`], [`ShareableList`], [`SharedMemory`] |
-//! | taking turns | [`Lock`], [`RLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`] |
+//! | taking turns | [`Lock`], [`RLock`], [`RwLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`], [`Timer`] |
 //! | passing things on | [`Queue`], [`pipe()`], [`Broadcast`], [`socket`] |
 //! | waiting for any of these | [`wait`](fn@wait) |
 //! | waiting without a thread | [`ready`], [`wait_async`], [`block_on`] |
@@ -92,7 +92,10 @@ pub use brigade_shm::{
     Array, Item, List, Map, MapError, MapIter, Number, ShareableList, ShareableListError,
     SharedMemory, SharedMemoryError, Value,
 };
-pub use brigade_shm::{Barrier, BarrierWait, BrokenBarrier, Condition, Woken};
+pub use brigade_shm::{
+    Barrier, BarrierWait, BrokenBarrier, Condition, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    Timer, Woken,
+};
 pub use brigade_sys::doctor;
 pub use brigade_sys::reactor::{block_on, ready};
 pub use brigade_sys::wait::{Sleep, Waitable};

@@ -42,5 +42,5 @@ pub use plain::Plain;
 pub use queue::{Consumer, GetError, Producer, PutError, Queue};
 pub use sync::{
     Barrier, BarrierWait, BrokenBarrier, Condition, Event, Lock, LockGuard, OwnerDied, Permit,
-    RLock, RLockGuard, Semaphore, Woken,
+    RLock, RLockGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, Timer, Woken,
 };
