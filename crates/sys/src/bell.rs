@@ -15,12 +15,12 @@
 //!
 //! # Why no wake-up is lost
 //!
-//! A waiter arms, then looks (fence W between); a ringer makes its change, then reads the word
-//! (fence R between). Of two sides with a full fence between their store and their load, at least
-//! one sees the other's store: the waiter sees the change, or the ringer sees the arm. Then it
-//! counts the ring and clears the word, and a waiter between its look and its sleep is refused the
-//! sleep by the kernel. The word alone would not do for that: another waiter may have armed it
-//! again. So a waiter sleeps on the word and on the count, as it was before it armed.
+//! A waiter arms, then looks (`barrier::heavy` between); a ringer makes its change, then reads the
+//! word (`barrier::light` between). So one sees the other's store: the waiter sees the change, or
+//! the ringer sees the arm. Then it counts the ring and clears the word, and a waiter between its
+//! look and its sleep is refused the sleep by the kernel. The word alone would not do for that:
+//! another waiter may have armed it again. So a waiter sleeps on the word and on the count, as it
+//! was before it armed.
 //!
 //! One ring may have to end many sleeps, since the change may serve several. So a waiter that has
 //! slept arms again on its way out and rings once for the next: a baton, at the price of a wake
@@ -40,13 +40,13 @@
 use std::ptr;
 use std::time::Duration;
 
-use crate::atomic::Ordering::{Relaxed, Release, SeqCst};
-use crate::atomic::{AtomicU32, fence};
+use crate::atomic::AtomicU32;
+use crate::atomic::Ordering::{Relaxed, Release};
 use crate::futex::{self, WAITERS};
-use crate::spin;
 use crate::thread::{Link, ROBUST_OFFSET, Thread};
 use crate::time::Deadline;
 use crate::wait::Sleep;
+use crate::{barrier, spin};
 
 const ARMED: u32 = WAITERS;
 const MANY: u32 = futex::OWNER_DIED;
@@ -79,7 +79,7 @@ impl Bell {
         let thread = Thread::current();
         thread.set_pending(self.link());
         let result = change();
-        fence(SeqCst); // R
+        barrier::light(); // With `wait` and `prepare`.
         if self.word.load(Relaxed) != 0 {
             self.wake_one();
         }
@@ -96,7 +96,7 @@ impl Bell {
         let thread = Thread::current();
         thread.set_pending(self.link());
         let result = change();
-        fence(SeqCst); // R
+        barrier::light(); // With `wait` and `prepare`.
         if self.word.load(Relaxed) != 0 {
             self.disarm();
             futex::wake_all(&self.word);
@@ -124,7 +124,7 @@ impl Bell {
         let found = loop {
             let rings = self.rings.load(Relaxed);
             let armed = self.word.fetch_or(ARMED, Relaxed) | ARMED;
-            fence(SeqCst); // W
+            let patience = barrier::heavy(); // With the rings.
             if let Some(found) = look() {
                 break Some(found);
             }
@@ -137,8 +137,12 @@ impl Bell {
             sleep.count(&self.rings, rings);
             sleep.nap(LOOK_AGAIN);
             also(&mut sleep);
-            sleep.sleep_on_words(deadline);
+            sleep.sleep_on_words(patience.min(deadline));
             slept = true;
+            // A wake-up mostly has its reason, which is found without the fence.
+            if let Some(found) = look() {
+                break Some(found);
+            }
         };
         if slept && found.is_some() {
             self.word.fetch_or(ARMED, Relaxed);
@@ -149,11 +153,10 @@ impl Bell {
     }
 
     /// Says that someone who waits for several things is about to sleep here, and adds the word
-    /// to what it sleeps on.
+    /// to what it sleeps on. Before it looks for the last time, it calls `barrier::heavy`.
     pub fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
         let rings = self.rings.load(Relaxed);
         let armed = self.word.fetch_or(ARMED | MANY, Relaxed) | ARMED | MANY;
-        fence(SeqCst); // W
         sleep.bell(&self.word, armed);
         sleep.count(&self.rings, rings);
         sleep.nap(LOOK_AGAIN);

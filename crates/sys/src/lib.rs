@@ -11,6 +11,7 @@
 pub mod activation;
 pub mod affinity;
 pub mod atomic;
+mod barrier;
 pub mod bell;
 pub mod descriptor;
 pub mod doctor;

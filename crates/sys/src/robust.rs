@@ -1,31 +1,51 @@
 //! The robust lock: a futex word whose owner's death the kernel reports.
 //!
-//! | word                    | meaning                                                         |
+//! | `word`                  | meaning                                                         |
 //! |-------------------------|-----------------------------------------------------------------|
 //! | 0                       | free                                                            |
 //! | thread id               | held                                                            |
-//! | thread id, `WAITERS`    | held, and someone may sleep: the release wakes one              |
+//! | thread id, `WAITERS`    | held, and someone may sleep: the holder's death wakes one       |
 //! | `OWNER_DIED` (, `WAITERS`) | free; the last owner died inside, and its work is half done  |
 //! | `WAITERS`               | free after a death that the kernel had marked twice; as 0       |
 //!
+//! | `sleepers` | meaning                                                                      |
+//! |------------|------------------------------------------------------------------------------|
+//! | 0          | nobody has said that it sleeps: a release is one store                       |
+//! | `ARMED`    | someone may sleep: the next release wakes one                                |
+//!
 //! # Why no wake-up is lost
 //!
-//! A waiter sets `WAITERS` before it sleeps and sleeps only while the word is unchanged, so a
-//! release either sees the bit or changes the word first. One who has slept keeps the bit when it
-//! takes the lock, because others may sleep behind it.
+//! A waiter arms `sleepers`, then looks at `word` (`barrier::heavy` between); a release frees
+//! `word`, then looks at `sleepers` (`barrier::light` between). So the waiter sees a free lock, or
+//! the release sees a waiter and disarms `sleepers`. It sleeps on both words, and the kernel refuses
+//! the sleep when either has changed since the waiter looked.
 //!
-//! One case is left to the clock. A release wakes a sleeper, a third thread takes the free word
-//! without the bit, and the woken one is killed before it sets the bit again: the kernel passes a
-//! wake-up on only if the word is free, so those who still sleep would not hear of the next
-//! release. Every sleeper therefore looks for itself now and then.
+//! A release that wakes one may leave others asleep, and it has disarmed `sleepers` for all. So who
+//! was woken arms it again before it does anything else: the next release, its own or that of
+//! someone who was quicker, wakes the next. At the price of a wake-up that finds nobody.
+//!
+//! A waiter gives up only where it would have slept: armed, and with `WAITERS` in the word of whoever
+//! holds the lock.
 //!
 //! # What a dead process leaves
 //!
 //! The kernel walks the thread's robust list at its death, its exec and its process's death: each
-//! held word becomes `OWNER_DIED` and one sleeper is woken. Between the store that takes or frees
-//! the word and the change of the list, the word stands in the list's `pending` field, which the
-//! kernel treats alike. `pending` stays set while a waiter sleeps: if it is woken and dies before
-//! it takes the word, the kernel wakes the next.
+//! held word becomes `OWNER_DIED`, and if the word had `WAITERS`, one who sleeps on it is woken.
+//! Between the store that takes or frees the word and the change of the list, the word stands in the
+//! list's `pending` field, which the kernel treats alike.
+//!
+//! A release clears `WAITERS` though more than one may sleep. Who is woken sees to it that it stands
+//! there again: it takes the lock with the bit, or sets it for whoever was quicker.
+//!
+//! While a thread sleeps, or has been woken and has not armed `sleepers` again, and while a release
+//! wakes, `pending` names `sleepers`, a word that nobody owns: the kernel wakes one who sleeps there
+//! in the place of the dead. Before the woken thread tries to take the word, `pending` names it, and
+//! the kernel wakes one who sleeps on it if it is free then.
+//!
+//! Two deaths at once are left to the clock, for the kernel passes on the wake-up of one: that of a
+//! thread between its release and its look at `sleepers`, or between its wake-up and its first look
+//! at the word; and that of another who has taken the lock meanwhile, without `WAITERS`, and dies in
+//! its possession. So every sleeper looks for itself now and then.
 
 use std::path::Path;
 use std::ptr;
@@ -33,24 +53,27 @@ use std::time::Duration;
 
 use crate::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::atomic::{AtomicPtr, AtomicU32};
-use crate::futex::{self, OWNER_DIED, TID_MASK, WAITERS, Wait};
-use crate::held;
-use crate::spin;
+use crate::futex::{self, OWNER_DIED, TID_MASK, WAITERS};
+use crate::kill_point::kill_point;
 use crate::thread::{Link, ROBUST_OFFSET, Thread};
 use crate::time::Deadline;
+use crate::{barrier, bell, held, spin};
 
-/// How often a held lock is looked at before its waiter sleeps: about a microsecond.
-const SPINS: u32 = 100;
+/// After how long a sleeper looks for itself whether it still has to sleep. In this crate's tests
+/// never: what they try must not need it.
+const LOOK_AGAIN: Duration =
+    if cfg!(test) { Duration::from_secs(3600) } else { Duration::from_millis(500) };
 
-/// After how long a sleeper looks for itself whether it still has to sleep.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Set in `sleepers` by those who wait.
+const ARMED: u32 = WAITERS;
 
 /// A lock that survives its holder. Lies in shared memory; all zeros is a free lock.
 #[repr(C, align(64))]
 #[derive(Debug, Default)]
 pub struct RobustLock {
     word: AtomicU32,
-    _gap: [AtomicU32; 5],
+    sleepers: AtomicU32,
+    _gap: [AtomicU32; 4],
     /// The address of the previous link, for the C library and for us; the kernel ignores it.
     previous: AtomicPtr<()>,
     /// The list's link: what the kernel follows.
@@ -77,11 +100,13 @@ impl RobustLock {
     pub fn try_lock(&'static self) -> Option<Acquired> {
         let thread = Thread::current();
         thread.set_pending(self.link());
-        let acquired = self.try_take(thread);
+        let acquired = self.try_take(thread, 0);
         if acquired.is_some() {
+            // The lock may stay pending: on the list or there, its word is ours to the kernel.
             held::push(thread, self);
+        } else {
+            thread.clear_pending();
         }
-        thread.clear_pending();
         acquired
     }
 
@@ -98,9 +123,11 @@ impl RobustLock {
             Err(_) => self.lock_contended(thread, deadline),
         };
         if acquired.is_some() {
+            // The lock may stay pending: on the list or there, its word is ours to the kernel.
             held::push(thread, self);
+        } else {
+            thread.clear_pending();
         }
-        thread.clear_pending();
         acquired
     }
 
@@ -114,11 +141,13 @@ impl RobustLock {
             return;
         }
         // A word that names another was overwritten: then it is not ours to change.
-        if self.word.load(Relaxed) & TID_MASK == thread.tid
+        if self.word.load(Relaxed) & TID_MASK == thread.tid {
             // PAIR lock: what this holder wrote is visible to the next one.
-            && self.word.swap(0, Release) & WAITERS != 0
-        {
-            futex::wake(&self.word, 1);
+            self.word.store(0, Release);
+            barrier::light(); // With `sleep`.
+            if self.sleepers.load(Relaxed) != 0 {
+                self.wake_next(thread);
+            }
         }
         thread.clear_pending();
     }
@@ -147,7 +176,7 @@ impl RobustLock {
     }
 
     /// Makes the holder's death wake whoever sleeps on the word, and returns the word with the
-    /// value to expect; `None` when nobody holds the lock.
+    /// value to expect; `None` when nobody holds the lock. A release wakes nobody there.
     pub fn watch(&self) -> Option<(&AtomicU32, u32)> {
         let mut word = self.word.load(Relaxed);
         loop {
@@ -169,47 +198,60 @@ impl RobustLock {
         futex::wake_all(&self.word);
     }
 
-    fn try_take(&self, thread: Thread) -> Option<Acquired> {
+    /// Takes the lock if it is free, with these `bits` beside its own and those that are there.
+    fn try_take(&self, thread: Thread, bits: u32) -> Option<Acquired> {
         let word = self.word.load(Relaxed);
         if word & TID_MASK != 0 {
             return None;
         }
-        let mine = thread.tid | (word & WAITERS);
+        let mine = thread.tid | (word & WAITERS) | bits;
         // PAIR lock: what the last holder wrote before its release or death is visible.
         self.word.compare_exchange(word, mine, Acquire, Relaxed).ok().map(found)
     }
 
     #[cold]
     fn lock_contended(&'static self, thread: Thread, deadline: Deadline) -> Option<Acquired> {
-        if let Some(acquired) = spin::look(SPINS, || self.try_take(thread)) {
+        if let Some(acquired) = spin::contend(|| self.try_take(thread, 0)) {
             return Some(acquired);
         }
-        let mut slept = 0;
+        if deadline.is_past() {
+            return None;
+        }
         loop {
-            let word = self.word.load(Relaxed);
-            if word & TID_MASK == 0 {
-                let mine = thread.tid | (word & WAITERS) | slept;
-                // PAIR lock: what the last holder wrote before its release or death is visible.
-                if self.word.compare_exchange(word, mine, Acquire, Relaxed).is_ok() {
-                    return Some(found(word));
+            thread.set_pending(bell::link(&self.sleepers));
+            let armed = self.sleepers.fetch_or(ARMED, Relaxed) | ARMED;
+            let patience = barrier::heavy(); // With `unlock`.
+            if let Some((word, held)) = self.watch() {
+                if deadline.is_past() {
+                    // Others may sleep on: the holder's release wakes one, or its death.
+                    return None;
                 }
-                continue;
+                let until = Deadline::after(LOOK_AGAIN).min(patience).min(deadline);
+                // Where the kernel watches but one word, it is that which a release wakes.
+                futex::wait_any(&[(&self.sleepers, armed), (word, held)], until);
             }
-            let contended = word | WAITERS;
-            if word != contended
-                && self.word.compare_exchange(word, contended, Relaxed, Relaxed).is_err()
-            {
-                continue;
-            }
-            let patience = Deadline::after(LOOK_AGAIN).min(deadline);
-            slept = WAITERS;
-            if futex::wait(&self.word, contended, patience) == Wait::TimedOut && deadline.is_past()
-            {
-                // Others may sleep on: whoever has slept keeps the bit.
-                self.word.fetch_or(slept, Relaxed);
-                return self.try_take(thread);
+            kill_point("robust.woken");
+            // Whether this was a wake-up or not: from here on the next release wakes the next.
+            self.sleepers.fetch_or(ARMED, Relaxed);
+            kill_point("robust.armed");
+            thread.set_pending(self.link());
+            kill_point("robust.announced");
+            // Others may sleep on, and a death in possession wakes the next.
+            if let Some(acquired) = self.try_take(thread, WAITERS) {
+                kill_point("robust.taken");
+                return Some(acquired);
             }
         }
+    }
+
+    /// Wakes one sleeper, which will see to the others.
+    #[cold]
+    fn wake_next(&self, thread: Thread) {
+        kill_point("robust.freed");
+        thread.set_pending(bell::link(&self.sleepers));
+        self.sleepers.swap(0, Relaxed);
+        kill_point("robust.disarmed");
+        futex::wake(&self.sleepers, 1);
     }
 
     /// The lock's place on the list.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::memory::{Mapping, create};
-use crate::test_processes::{Child, die};
+use crate::test_processes::{Child, Ended, die};
 
 use super::*;
 
@@ -160,7 +160,7 @@ fn links_that_another_process_overwrote_are_not_followed() {
             die();
         })
         .join();
-        assert_eq!(ended, crate::test_processes::Ended::Signal(libc::SIGKILL));
+        assert_eq!(ended, Ended::Signal(libc::SIGKILL));
         for lock in locks {
             assert_eq!(lock.lock(soon()), Some(Acquired::OwnerDied));
             lock.unlock();
@@ -185,32 +185,155 @@ fn a_lock_whose_word_was_overwritten_leaves_the_list_with_its_release() {
     two.unlock();
 }
 
+/// Takes the lock before the deadline: one that nobody wakes finds it free only then.
+fn lock_when_woken(lock: &'static RobustLock) {
+    let deadline = soon();
+    assert!(lock.lock(deadline).is_some());
+    assert!(!deadline.is_past(), "nobody woke this one");
+}
+
+/// Waits until `child` sleeps or has ended.
+fn settle(child: &Child) {
+    let state = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.pid())).expect("stat");
+        // Behind the name, which is in parentheses.
+        stat.rsplit(") ").next().and_then(|rest| rest.chars().next())
+    };
+    while !matches!(state(), Some('S' | 'Z')) {
+        std::thread::yield_now();
+    }
+}
+
+/// A waiter and the one behind it, both asleep on a lock that this thread holds.
+#[cfg(feature = "kill-points")]
+fn two_sleepers(lock: &'static RobustLock, step: u32) -> [Child; 2] {
+    let waits = |step| {
+        let child = Child::run(|| {
+            crate::kill_point::arm(step);
+            lock_when_woken(lock);
+            lock.unlock();
+        });
+        settle(&child);
+        child
+    };
+    [waits(step), waits(0)]
+}
+
+#[cfg(feature = "kill-points")]
 #[test]
-fn a_sleeper_that_nobody_wakes_looks_again() {
-    // What a waiter leaves that is killed after its wake-up, while a third thread has the lock.
+fn a_waiter_killed_at_any_step_after_its_wake_up_leaves_the_lock_to_the_next() {
+    for barging in [false, true] {
+        for step in 1.. {
+            let lock = lock();
+            assert_eq!(lock.lock(soon()), Some(Acquired::Clean));
+            let [victim, next] = two_sleepers(lock, step);
+            lock.unlock();
+            // A third may be quicker than the one who was woken.
+            let taken = barging && lock.try_lock().is_some();
+            settle(&victim);
+            if taken {
+                lock.unlock();
+            }
+            assert_eq!(next.join(), Ended::Code(0), "step {step}, barging {barging}");
+            if victim.join() == Ended::Code(0) {
+                assert!(step > 3, "a waiter passes more steps than {step}");
+                break;
+            }
+        }
+    }
+}
+
+#[cfg(feature = "kill-points")]
+#[test]
+fn a_holder_killed_at_any_step_of_its_release_wakes_the_next() {
+    for step in 1.. {
+        let lock = lock();
+        let holder = Child::run(|| {
+            let _ = lock.lock(soon());
+            crate::test_processes::stop();
+            crate::kill_point::arm(step);
+            lock.unlock();
+        });
+        while !lock.is_held() {
+            std::thread::yield_now();
+        }
+        let waiter = Child::run(|| {
+            lock_when_woken(lock);
+            lock.unlock();
+        });
+        settle(&waiter);
+        holder.resume();
+        assert_eq!(waiter.join(), Ended::Code(0), "step {step}");
+        if holder.join() == Ended::Code(0) {
+            assert!(step > 2, "a release passes more steps than {step}");
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_waiter_that_is_killed_with_the_lock_leaves_it_to_the_next() {
     let lock = lock();
     assert_eq!(lock.lock(soon()), Some(Acquired::Clean));
-    std::thread::scope(|scope| {
-        let waiter = scope.spawn(|| {
-            let found = lock.lock(soon());
+    let waits = |dies: fn()| {
+        let child = Child::run(|| {
+            lock_when_woken(lock);
+            dies();
             lock.unlock();
-            found
         });
-        while lock.word.load(Relaxed) & WAITERS == 0 {
-            std::thread::yield_now();
+        settle(&child);
+        child
+    };
+    let [victim, next] = [waits(die), waits(|| ())];
+    lock.unlock();
+    assert_eq!(next.join(), Ended::Code(0));
+    assert_eq!(victim.join(), Ended::Signal(libc::SIGKILL));
+}
+
+#[test]
+fn waiters_killed_at_random_swallow_no_wake_up() {
+    for round in 0..30_u64 {
+        let lock = lock();
+        let work = |patience| {
+            Child::run(move || {
+                loop {
+                    if lock.lock(Deadline::after(patience)).is_some() {
+                        lock.unlock();
+                    }
+                }
+            })
+        };
+        // The second gives up now and then, just when it is woken.
+        let (long, short) = (Duration::from_secs(30), Duration::from_micros(100));
+        let victims = [work(long), work(short), work(long)];
+        for victim in victims {
+            for _ in 0..round * 20 {
+                lock_when_woken(lock);
+                lock.unlock();
+            }
+            victim.kill();
         }
-        // Time for the waiter to get from the mark to its sleep. Right in all runs.
-        let pause = Deadline::after(Duration::from_millis(20));
-        while !pause.is_past() {
-            std::thread::yield_now();
-        }
-        lock.word.fetch_and(!WAITERS, Relaxed);
-        let released = std::time::Instant::now();
+        assert!(lock.lock(soon()).is_some());
         lock.unlock();
-        assert_eq!(waiter.join().expect("no panic"), Some(Acquired::Clean));
-        // A sleeper that does not look again has the lock only when its ten seconds are over.
-        assert!(released.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn without_fences_on_other_processors_a_waiter_gets_the_lock_all_the_same() {
+    let lock = lock();
+    assert_eq!(lock.lock(soon()), Some(Acquired::Clean));
+    let waiter = Child::run(|| {
+        crate::test_processes::without_calls(&[libc::SYS_membarrier]);
+        for _ in 0..3 {
+            assert!(lock.lock(soon()).is_some());
+            lock.unlock();
+        }
     });
+    while lock.sleepers.load(Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    lock.unlock();
+    assert_eq!(waiter.join(), Ended::Code(0));
 }
 
 #[test]

@@ -7,6 +7,9 @@
 
 use std::hint;
 use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::time::now;
 
 /// After how many looks in vain the processor is given away.
 const LOOKS_BEFORE_YIELD: u32 = 50;
@@ -26,6 +29,38 @@ pub(crate) fn look<R>(looks: u32, mut look: impl FnMut() -> Option<R>) -> Option
         if let Some(found) = look() {
             return Some(found);
         }
+    }
+    None
+}
+
+/// How long a contender looks away before it looks again: at first in the hope that the holder is
+/// about to go, then so long that the holder, who may be back at once, gets something done.
+const FIRST_GLANCE: Duration = Duration::from_nanos(100);
+const LATER_GLANCES: Duration = Duration::from_micros(2);
+
+/// How often it looks again before it sleeps.
+const GLANCES: u32 = 8;
+
+/// Looks at once, and now and then for some microseconds, at something that others take and give
+/// back at a high rate.
+///
+/// Each look takes the cache line away from the one who has it, for as long as some ten operations
+/// would take. So the fewer looks, the more gets done, by both sides together.
+pub(crate) fn contend<R>(mut look: impl FnMut() -> Option<R>) -> Option<R> {
+    if let Some(found) = look() {
+        return Some(found);
+    }
+    let glances = if has_processors() { GLANCES } else { 0 };
+    let mut pause = FIRST_GLANCE;
+    for _ in 0..glances {
+        let until = now() + pause;
+        while now() < until {
+            hint::spin_loop();
+        }
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        pause = LATER_GLANCES;
     }
     None
 }
@@ -53,5 +88,17 @@ mod tests {
         });
         assert_eq!(found, None);
         assert_eq!(looks, if has_processors() { 120 } else { 1 });
+    }
+
+    #[test]
+    fn a_contender_looks_at_once_and_gives_up_soon() {
+        assert_eq!(contend(|| Some(7)), Some(7));
+        let mut looks = 0;
+        let found: Option<()> = contend(|| {
+            looks += 1;
+            None
+        });
+        assert_eq!(found, None);
+        assert_eq!(looks, if has_processors() { GLANCES + 1 } else { 1 });
     }
 }

@@ -51,6 +51,14 @@ impl Child {
         self.0.cast_unsigned()
     }
 
+    /// Lets a child go on that has [stopped](stop) itself, or soon will: waits for that.
+    pub fn resume(&self) {
+        let mut status = 0;
+        // SAFETY: waits until a child of ours has stopped.
+        unsafe { libc::waitpid(self.0, &raw mut status, libc::WUNTRACED) };
+        self.go_on();
+    }
+
     /// Ends the child as `kill -9` does.
     pub fn kill(self) {
         drop(self);

@@ -25,7 +25,7 @@ use std::sync::Once;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU32, Ordering, compiler_fence};
 
-use crate::held;
+use crate::{barrier, held};
 
 /// How many bytes before its link a robust word lies.
 pub const ROBUST_OFFSET: usize = 32;
@@ -117,6 +117,7 @@ impl Thread {
     fn get_to_know() -> Self {
         let thread = Self::look_up().expect("the robust list was checked when memory was mapped");
         held::forget_all();
+        barrier::prepare();
         CURRENT.set(thread);
         thread
     }

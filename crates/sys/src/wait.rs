@@ -2,8 +2,9 @@
 //!
 //! # Why no wake-up is lost
 //!
-//! [`wait`] arms everything, then looks once more, then sleeps on values it saw when it armed. A
-//! bell that rings in between has changed its word or its count, and the kernel refuses the sleep.
+//! [`wait`] arms everything, then looks once more (`barrier::heavy` between, which goes with the
+//! fence of each bell's ringer), then sleeps on values it saw when it armed. A bell that rings in
+//! between has changed its word or its count, and the kernel refuses the sleep.
 //!
 //! # What a dead process leaves
 //!
@@ -21,10 +22,10 @@ use rustix::io::write;
 
 use crate::atomic::AtomicU32;
 use crate::atomic::Ordering::{Acquire, Relaxed, Release};
-use crate::bell;
 use crate::futex::{self, UNWATCHED_NAP, WAITERS};
 use crate::thread::Thread;
 use crate::time::Deadline;
+use crate::{barrier, bell};
 
 /// Something that [`wait`] can wait for: a queue, a pipe, a socket, a process, an event.
 pub trait Waitable {
@@ -179,11 +180,12 @@ pub fn wait(objects: &[&dyn Waitable], deadline: Deadline) -> Vec<usize> {
         for object in objects {
             object.prepare(&mut sleep);
         }
+        let patience = barrier::heavy();
         let ready = self::ready(objects);
         if !ready.is_empty() {
             return ready;
         }
-        sleep.sleep_and_pass_on(deadline);
+        sleep.sleep_and_pass_on(patience.min(deadline));
     }
 }
 

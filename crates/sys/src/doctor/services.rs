@@ -7,10 +7,18 @@ use rustix::process::{Resource, getrlimit};
 
 use super::{Finding, Outcome};
 use crate::thread::check_robust_list;
-use crate::{futex, identity, memory, pidfd};
+use crate::{barrier, futex, identity, memory, pidfd};
 
 pub(super) fn examine() -> Vec<Finding> {
-    vec![robust_list(), memory_files(), wait_any(), process_descriptors(), identities(), limits()]
+    vec![
+        robust_list(),
+        memory_files(),
+        wait_any(),
+        fences(),
+        process_descriptors(),
+        identities(),
+        limits(),
+    ]
 }
 
 fn robust_list() -> Finding {
@@ -44,6 +52,15 @@ fn wait_any() -> Finding {
         Outcome::Slower("naps of five milliseconds where several things are waited for")
     };
     Finding::new("sleeping on several words", "deaths noticed at once", outcome)
+}
+
+fn fences() -> Finding {
+    let outcome = if barrier::is_asymmetric() {
+        Outcome::Holds
+    } else {
+        Outcome::Slower("a fence for every message, and sleeps of five milliseconds at most")
+    };
+    Finding::new("fences on other processors", "messages without a fence of their own", outcome)
 }
 
 fn process_descriptors() -> Finding {
