@@ -8,7 +8,7 @@ CARGO ?= cargo
 # On a build server nothing may change Cargo.lock.
 LOCKED := $(if $(CI),--locked)
 EVERYTHING := --workspace --all-features $(LOCKED)
-# Arguments for the program that `make run` or `make bench` starts.
+# Arguments for the program that `make run`, `make bench` or `make prove` starts.
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -63,6 +63,10 @@ doc: setup ## Builds the manual; fails on a missing or broken part
 .PHONY: tidy
 tidy: setup ## Fails on a broken rule of the house: floors, unsafe, file sizes, links
 	$(CARGO) test $(EVERYTHING) --test tidy
+
+.PHONY: prove
+prove: setup ## Kills processes at every instruction and at random, and reports (ARGS="--storm 3600")
+	$(CARGO) run --release $(LOCKED) -p brigade-proof -- $(ARGS)
 
 .PHONY: bench
 bench: setup ## Measures brigade beside its peers and prints the tables (takes minutes)

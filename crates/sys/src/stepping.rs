@@ -36,11 +36,25 @@ const LOOKS: u32 = 5;
 ///
 /// Panics when the system does not let the child be traced.
 pub fn through<R>(operation: impl FnOnce() -> R) -> R {
+    enter();
+    let result = black_box(operation());
+    leave();
+    result
+}
+
+/// The beginning of [`through`], for an operation that begins inside another's closure.
+///
+/// # Panics
+///
+/// As [`through`].
+pub fn enter() {
     ptrace::traceme().expect("a child may ask its parent to trace it");
     stop();
-    let result = black_box(operation());
+}
+
+/// The end of [`through`].
+pub fn leave() {
     stop();
-    result
 }
 
 /// Where a child is after it was let run.

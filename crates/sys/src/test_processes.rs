@@ -64,7 +64,12 @@ impl Child {
         drop(self);
     }
 
-    /// Waits for the child to end by itself, and says how it did.
+    /// Ends the child as `kill -9` does, and does not wait until it has died.
+    pub fn strike(&self) {
+        self.signal(libc::SIGKILL);
+    }
+
+    /// Waits for the child to end, and says how it did.
     pub fn join(self) -> Ended {
         let ended = self.reap();
         std::mem::forget(self);

@@ -18,13 +18,14 @@ const FLOORS: [(&str, u32); 10] = [
 
 /// What stands above every floor.
 const ROOF: u32 = 5;
-const ON_THE_ROOF: [&str; 6] = [
+const ON_THE_ROOF: [&str; 7] = [
     "brigaded",
     "brigadectl",
     "brigade-worker",
     "brigade-tests",
     "brigade-examples",
     "brigade-bench",
+    "brigade-proof",
 ];
 
 /// Stands apart: the façade exports it, and it knows nobody.

@@ -74,8 +74,6 @@ impl Birth {
         if let Some(&seat) = self.seats.iter().find(|seat| seat.arena == arena.id()) {
             return Ok(seat);
         }
-        // As when a process attaches: what the dead hold is freed now.
-        census::bury_all_dead(arena);
         let tag = census::claim_free(arena, State::Expected, Identity::current())?;
         self.children.push((arena, tag));
         let seat = Seat { arena: arena.id(), slot: tag.slot, generation: tag.generation };

@@ -156,8 +156,6 @@ impl Entry {
 ///
 /// [`Error::TooManyProcesses`] when every slot belongs to a living process.
 pub(crate) fn register(arena: &'static Arena) -> Result<Tag, Error> {
-    // Also when there is room: what the dead hold is freed now rather than when somebody waits.
-    bury_all_dead(arena);
     let tag = claim_free(arena, State::Live, Identity::current())?;
     hold_life(arena, tag);
     Ok(tag)
@@ -169,9 +167,7 @@ pub(super) fn claim_free(
     state: State,
     identity: Identity,
 ) -> Result<Tag, Error> {
-    if let Some(tag) = claim_first_free(arena, state, identity) {
-        return Ok(tag);
-    }
+    // Also when there is room: what the dead hold is freed now rather than when somebody waits.
     bury_all_dead(arena);
     claim_first_free(arena, state, identity).ok_or(Error::TooManyProcesses { limit: MAX_PROCESSES })
 }

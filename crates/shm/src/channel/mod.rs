@@ -33,6 +33,8 @@
 //! with the process that had taken it, and with its burial what it carried. In each case the lock
 //! is found with its owner dead, and there is nothing to repair. *Who ended the channel at once,
 //! after the store of `closed`*: destroyed messages, which the next who comes frees, or its burial.
+//! *Who ended it and has not rung `not_full`*: those who wait for room hear of it when they look for
+//! themselves, which every sleeper on a bell does now and then.
 //!
 //! An endpoint that is in a message is nobody's whose death could be watched: the process may hold
 //! the queue that holds the queue that holds the message. Who waits for the end of a side with such
