@@ -24,6 +24,7 @@ mod plain;
 pub mod queue;
 #[allow(dead_code, reason = "its first users are being written")]
 mod redo;
+mod sides;
 pub mod sync;
 #[cfg(feature = "kill-points")]
 pub mod testing;

@@ -1,17 +1,17 @@
 //! Where everything lies in a channel's block.
 
-use brigade_sys::atomic::Ordering::{Acquire, Relaxed, Release};
+use brigade_sys::atomic::Ordering::Relaxed;
 use brigade_sys::atomic::{AtomicU32, AtomicU64};
 use brigade_sys::bell::Bell;
 use brigade_sys::memory::Shareable;
 use brigade_sys::robust::RobustLock;
 
-use super::endpoint::Side;
 use crate::arena::Arena;
 use crate::arena::block::Block;
 use crate::arena::heap::{Place, body};
 use crate::error::Error;
 use crate::message::PARTS;
+use crate::sides::{self, Seen};
 
 /// A word with a cache line of its own.
 #[repr(C, align(64))]
@@ -32,21 +32,7 @@ pub(super) struct Shared {
     pub(super) ring_bytes: AtomicU64,
     /// How far the channel has ended. See [`super`].
     pub(super) closed: AtomicU32,
-    /// Whether there ever was an endpoint of the side: its end means something only then.
-    seen: [AtomicU32; 2],
-}
-
-impl Shared {
-    /// Notes that the side has an endpoint, whose hold on this channel is already there.
-    pub(super) fn mark_seen(&self, side: Side) {
-        // PAIR seen: the hold is there before its absence means anything.
-        self.seen[side.part()].store(1, Release);
-    }
-
-    /// Whether the side ever had an endpoint.
-    pub(super) fn was_seen(&self, side: Side) -> bool {
-        self.seen[side.part()].load(Acquire) != 0 // PAIR seen: with the store in `mark_seen`.
-    }
+    pub(super) seen: Seen,
 }
 
 /// Where a message lies and how long it is.
@@ -67,7 +53,7 @@ unsafe impl Shareable for Shared {}
 unsafe impl Shareable for Slot {}
 
 /// The words before the slots' own: the endpoints.
-const ENDPOINTS: usize = 2;
+const ENDPOINTS: usize = sides::PARTS;
 
 const MAX_CAPACITY: usize = 1 << 24;
 const MIN_RING: usize = 64;

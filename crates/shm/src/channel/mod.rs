@@ -36,16 +36,11 @@
 //! *Who ended it and has not rung `not_full`*: those who wait for room hear of it when they look for
 //! themselves, which every sleeper on a bell does now and then.
 //!
-//! An endpoint that is in a message is nobody's whose death could be watched: the process may hold
-//! the queue that holds the queue that holds the message. Who waits for the end of a side with such
-//! an endpoint buries the dead now and then.
-//!
 //! The design is the two-lock queue of Michael and Scott (PODC 1996) over an array, with robust
 //! locks and a single committing store on each side.
 
 mod burial;
 mod bytes;
-mod endpoint;
 mod layout;
 
 use std::time::Duration;
@@ -59,14 +54,13 @@ use brigade_sys::wait::Sleep;
 
 pub(crate) use self::burial::{bury, bury_message};
 use self::bytes::Taken;
-pub(crate) use self::endpoint::{Endpoint, Side};
 use self::layout::{Layout, Shared, Slot};
 use crate::arena::block::Kind;
-use crate::arena::census;
-use crate::arena::heap::{self, Place, Plan};
+use crate::arena::heap::Plan;
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::message::{Message, Payload};
+use crate::sides::{ROUND, Side, Sides};
 use crate::transit::Contents;
 
 /// A channel as this process sees it.
@@ -104,10 +98,6 @@ pub(crate) enum GetRefusal {
 /// than any takes, unless its process is stopped.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// How often who waits for the end of a side looks for the dead, while an endpoint of that side is
-/// in a message.
-const ROUND: Duration = Duration::from_millis(20);
-
 /// What `closed` says: nothing can be put any more; there is nothing to be taken either; and what
 /// was there is freed.
 const CLOSED: u32 = 1;
@@ -126,10 +116,12 @@ impl Channel {
         let shared: &Shared =
             handle.arena().mapping().get(handle.body() + layout.shared_at()).ok_or(CORRUPT)?;
         shared.ring_bytes.store(layout.ring_bytes() as u64, Relaxed);
-        for side in [Side::Sending, Side::Receiving] {
-            endpoint::create(&handle, side, Self::bell_offset(&handle, layout, side))?;
+        let channel = Self::open(handle)?;
+        for side in Side::BOTH {
+            let bell = Self::bell_offset(&channel.handle, layout, side);
+            channel.sides().create(side, bell)?;
         }
-        Self::open(handle)
+        Ok(channel)
     }
 
     /// The channel behind a handle, checked.
@@ -208,7 +200,7 @@ impl Channel {
     /// still.
     pub(crate) fn try_put(&self, bytes: &[u8], contents: &Contents) -> Result<(), PutRefusal> {
         if !self.may_put()
-            && (self.look_after(Side::Receiving) == Deadline::NEVER || !self.may_put())
+            && (self.sides().look_after(Side::Receiving) == Deadline::NEVER || !self.may_put())
         {
             return Err(PutRefusal::Full);
         }
@@ -229,10 +221,11 @@ impl Channel {
                 done => return done,
             }
             self.handle.before_sleep();
-            let round = self.look_after(Side::Receiving);
-            let watch = |sleep: &mut Sleep<'static>| self.watch(Side::Receiving, sleep);
-            let look =
-                || (self.may_put() || self.needs_round(Side::Receiving, round)).then_some(());
+            let round = self.sides().look_after(Side::Receiving);
+            let watch = |sleep: &mut Sleep<'static>| self.sides().watch(Side::Receiving, sleep);
+            let look = || {
+                (self.may_put() || self.sides().needs_round(Side::Receiving, round)).then_some(())
+            };
             let _ = self.shared.not_full.wait(deadline.min(round), look, watch);
         }
     }
@@ -271,9 +264,10 @@ impl Channel {
                 done => return done,
             }
             self.handle.before_sleep();
-            let round = self.look_after(Side::Sending);
-            let watch = |sleep: &mut Sleep<'static>| self.watch(Side::Sending, sleep);
-            let look = || (self.may_get() || self.needs_round(Side::Sending, round)).then_some(());
+            let round = self.sides().look_after(Side::Sending);
+            let watch = |sleep: &mut Sleep<'static>| self.sides().watch(Side::Sending, sleep);
+            let look =
+                || (self.may_get() || self.sides().needs_round(Side::Sending, round)).then_some(());
             let _ = self.shared.not_empty.wait(deadline.min(round), look, watch);
         }
     }
@@ -285,7 +279,7 @@ impl Channel {
         mut sink: impl FnMut(Result<Message, Error>),
     ) -> Result<(), GetRefusal> {
         match self.take(most, Deadline::after(PATIENCE), &mut sink) {
-            Err(GetRefusal::Empty) if self.look_after(Side::Sending) != Deadline::NEVER => {
+            Err(GetRefusal::Empty) if self.sides().look_after(Side::Sending) != Deadline::NEVER => {
                 self.take(most, Deadline::after(PATIENCE), &mut sink)
             }
             done => done,
@@ -294,20 +288,22 @@ impl Channel {
 
     /// Whether a put would not block: there is room, or nobody to take.
     pub(crate) fn may_put(&self) -> bool {
-        self.len() < self.capacity() || self.is_closed() || self.is_deserted(Side::Receiving)
+        self.len() < self.capacity()
+            || self.is_closed()
+            || self.sides().is_deserted(Side::Receiving)
     }
 
     /// Whether a get would not block: there is a message, or nobody to put one.
     pub(crate) fn may_get(&self) -> bool {
-        self.len() > 0 || self.is_closed() || self.is_deserted(Side::Sending)
+        self.len() > 0 || self.is_closed() || self.sides().is_deserted(Side::Sending)
     }
 
     /// Adds what will change when a get would not block to `sleep`.
     pub(crate) fn prepare_get<'a>(&'a self, sleep: &mut Sleep<'a>) {
         self.handle.before_sleep();
         self.shared.not_empty.prepare(sleep);
-        self.watch(Side::Sending, sleep);
-        if self.look_after(Side::Sending) != Deadline::NEVER {
+        self.sides().watch(Side::Sending, sleep);
+        if self.sides().look_after(Side::Sending) != Deadline::NEVER {
             sleep.nap(ROUND);
         }
     }
@@ -316,8 +312,8 @@ impl Channel {
     pub(crate) fn prepare_put<'a>(&'a self, sleep: &mut Sleep<'a>) {
         self.handle.before_sleep();
         self.shared.not_full.prepare(sleep);
-        self.watch(Side::Receiving, sleep);
-        if self.look_after(Side::Receiving) != Deadline::NEVER {
+        self.sides().watch(Side::Receiving, sleep);
+        if self.sides().look_after(Side::Receiving) != Deadline::NEVER {
             sleep.nap(ROUND);
         }
     }
@@ -331,10 +327,10 @@ impl Channel {
         deadline: Deadline,
     ) -> Result<usize, PutRefusal> {
         let locked = Locked::new(&self.shared.producer, deadline).ok_or(PutRefusal::Full)?;
-        if self.is_closed() || self.is_surely_deserted(Side::Receiving) {
+        if self.is_closed() || self.sides().is_surely_deserted(Side::Receiving) {
             drop(locked);
             self.empty();
-            self.bury(Side::Receiving);
+            self.sides().bury(Side::Receiving);
             return Err(PutRefusal::Closed);
         }
         let tail = self.shared.tail.0.load(Relaxed);
@@ -396,7 +392,7 @@ impl Channel {
         sink: &mut impl FnMut(Result<Message, Error>),
     ) -> Result<(), GetRefusal> {
         // Asked before the look at the tail: what was put before the end is seen by that look.
-        let ended = self.is_closed() || self.is_surely_deserted(Side::Sending);
+        let ended = self.is_closed() || self.sides().is_surely_deserted(Side::Sending);
         let locked = Locked::new(&self.shared.consumer, deadline).ok_or(GetRefusal::Empty)?;
         let head = self.shared.head.0.load(Relaxed);
         let tail = self.shared.tail.0.load(Acquire); // PAIR tail: with the store in `commit_put`.
@@ -407,7 +403,7 @@ impl Channel {
                 return Err(GetRefusal::Empty);
             }
             self.empty();
-            self.bury(Side::Sending);
+            self.sides().bury(Side::Sending);
             return Err(GetRefusal::Closed);
         }
         kill_point("channel.get.locked");
@@ -442,60 +438,9 @@ impl Channel {
         if count <= self.capacity() { Ok(count) } else { Err(CORRUPT) }
     }
 
-    /// As [`is_deserted`](Self::is_deserted), when no endpoint can move meanwhile. Takes the
-    /// heap's lock.
-    fn is_surely_deserted(&self, side: Side) -> bool {
-        self.is_deserted(side)
-            && self
-                .endpoint(side)
-                .is_none_or(|it| heap::is_surely_abandoned(self.handle.arena(), it))
-    }
-
-    /// Whether endpoints of this side were made and none seems left with a living process.
-    fn is_deserted(&self, side: Side) -> bool {
-        self.shared.was_seen(side)
-            && self.endpoint(side).is_none_or(|it| heap::is_abandoned(self.handle.arena(), it))
-    }
-
-    /// Buries the dead if an endpoint of the side is in a message, which may be theirs alone.
-    /// Returns when to do so again.
-    fn look_after(&self, side: Side) -> Deadline {
-        if !self.is_in_message(side) {
-            return Deadline::NEVER;
-        }
-        census::bury_all_dead(self.handle.arena());
-        Deadline::after(ROUND)
-    }
-
-    /// Whether an endpoint of the side has come into a message since [`look_after`] said that there
-    /// is none.
-    ///
-    /// [`look_after`]: Self::look_after
-    fn needs_round(&self, side: Side, round: Deadline) -> bool {
-        round == Deadline::NEVER && self.is_in_message(side)
-    }
-
-    fn is_in_message(&self, side: Side) -> bool {
-        self.shared.was_seen(side)
-            && self.endpoint(side).is_some_and(|it| heap::is_carried(self.handle.arena(), it))
-    }
-
-    fn bury(&self, side: Side) {
-        if let Some(endpoint) = self.endpoint(side) {
-            heap::bury_holders(self.handle.arena(), endpoint);
-        }
-    }
-
-    fn watch(&self, side: Side, sleep: &mut Sleep<'_>) {
-        if self.shared.was_seen(side)
-            && let Some(endpoint) = self.endpoint(side)
-        {
-            heap::watch_holders(self.handle.arena(), endpoint, sleep);
-        }
-    }
-
-    fn endpoint(&self, side: Side) -> Option<Place> {
-        heap::part(self.handle.arena(), self.handle.place(), side.part())
+    /// Who sends into the channel, and who receives from it.
+    pub(crate) fn sides(&self) -> Sides<'_> {
+        Sides::new(&self.handle, &self.shared.seen, 0)
     }
 
     /// Where the bell lies that those who wait for this side listen to.

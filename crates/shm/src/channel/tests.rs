@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::arena::block::Block;
+use crate::arena::heap;
 use crate::testing::{alone, start};
 
 const SHORT: Duration = Duration::from_millis(50);
@@ -71,7 +72,7 @@ fn a_stopped_holder_is_not_dead_and_holds_nobody_up_beyond_the_deadline() {
 fn a_stopped_producer_is_not_taken_for_dead() {
     let _alone = alone();
     let channel = Channel::new(2, 64).unwrap();
-    let producer = Endpoint::new(&channel, Side::Sending).unwrap();
+    let producer = channel.sides().enter(Side::Sending).unwrap();
     let ready = crate::Event::new().unwrap();
     let stopped = start(|| {
         ready.set();

@@ -6,7 +6,8 @@ use brigade_codec::Message;
 use brigade_sys::time::Deadline;
 
 use super::error::{GetFailure, GetManyError, PutAllError};
-use super::fifo::{Missed, Queue, Refusal, message, value};
+use super::fifo::{Queue, message, value};
+use super::refusal::{Missed, Refusal};
 use crate::channel::{GetRefusal, PutRefusal};
 use crate::error::Error;
 use crate::message::{self, Payload};

@@ -1,14 +1,15 @@
 //! The ends of a queue: whoever holds one keeps the queue from ending.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use brigade_sys::wait::{Sleep, Waitable};
 use serde::{Deserialize, Serialize};
 
 use super::fifo::Queue;
-use crate::channel::Endpoint;
+use crate::sides::Endpoint;
 
-/// The right to put into a [`Queue`] that ends without it.
+/// The right to put into a queue that ends without it: a [`Queue`], or one of type `Q`.
 ///
 /// Derefs to the queue. Travels like the queue does: while it is under way it counts.
 ///
@@ -30,14 +31,15 @@ use crate::channel::Endpoint;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Serialize, Deserialize)]
-#[serde(bound = "")]
-pub struct Producer<T> {
-    pub(super) queue: Queue<T>,
+#[serde(bound(serialize = "Q: Serialize", deserialize = "Q: Deserialize<'de>"))]
+pub struct Producer<T, Q = Queue<T>> {
+    queue: Q,
     #[serde(serialize_with = "Endpoint::serialize", deserialize_with = "Endpoint::deserialize")]
-    pub(super) endpoint: Endpoint,
+    endpoint: Endpoint,
+    values: PhantomData<fn(T)>,
 }
 
-/// The right to get from a [`Queue`] that refuses puts without it.
+/// The right to get from a queue that refuses puts without it: a [`Queue`], or one of type `Q`.
 ///
 /// Derefs to the queue. Travels like the queue does: while it is under way it counts.
 ///
@@ -45,54 +47,67 @@ pub struct Producer<T> {
 ///
 /// A consumer whose process has died is gone: producers no longer put for it.
 #[derive(Serialize, Deserialize)]
-#[serde(bound = "")]
-pub struct Consumer<T> {
-    pub(super) queue: Queue<T>,
+#[serde(bound(serialize = "Q: Serialize", deserialize = "Q: Deserialize<'de>"))]
+pub struct Consumer<T, Q = Queue<T>> {
+    queue: Q,
     #[serde(serialize_with = "Endpoint::serialize", deserialize_with = "Endpoint::deserialize")]
-    pub(super) endpoint: Endpoint,
+    endpoint: Endpoint,
+    values: PhantomData<fn() -> T>,
 }
 
-impl<T> std::ops::Deref for Producer<T> {
-    type Target = Queue<T>;
+impl<T, Q> Producer<T, Q> {
+    pub(super) fn new(queue: Q, endpoint: Endpoint) -> Self {
+        Self { queue, endpoint, values: PhantomData }
+    }
+}
 
-    fn deref(&self) -> &Queue<T> {
+impl<T, Q> Consumer<T, Q> {
+    pub(super) fn new(queue: Q, endpoint: Endpoint) -> Self {
+        Self { queue, endpoint, values: PhantomData }
+    }
+}
+
+impl<T, Q> std::ops::Deref for Producer<T, Q> {
+    type Target = Q;
+
+    fn deref(&self) -> &Q {
         &self.queue
     }
 }
 
-impl<T> std::ops::Deref for Consumer<T> {
-    type Target = Queue<T>;
+impl<T, Q> std::ops::Deref for Consumer<T, Q> {
+    type Target = Q;
 
-    fn deref(&self) -> &Queue<T> {
+    fn deref(&self) -> &Q {
         &self.queue
     }
 }
 
-impl<T> Clone for Producer<T> {
+impl<T, Q: Clone> Clone for Producer<T, Q> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), endpoint: self.endpoint.clone() }
+        Self::new(self.queue.clone(), self.endpoint.clone())
     }
 }
 
-impl<T> Clone for Consumer<T> {
+impl<T, Q: Clone> Clone for Consumer<T, Q> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), endpoint: self.endpoint.clone() }
+        Self::new(self.queue.clone(), self.endpoint.clone())
     }
 }
 
-impl<T> fmt::Debug for Producer<T> {
+impl<T, Q: fmt::Debug> fmt::Debug for Producer<T, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Producer").field(&self.queue).finish()
     }
 }
 
-impl<T> fmt::Debug for Consumer<T> {
+impl<T, Q: fmt::Debug> fmt::Debug for Consumer<T, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Consumer").field(&self.queue).finish()
     }
 }
 
-impl<T> Waitable for Consumer<T> {
+impl<T, Q: Waitable> Waitable for Consumer<T, Q> {
     fn is_ready(&self) -> bool {
         self.queue.is_ready()
     }

@@ -11,14 +11,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::endpoint::{Consumer, Producer};
 use super::error::{
-    GetError, GetFailure, GetTimeoutError, PutError, PutFailure, PutTimeoutError, TryGetError,
-    TryPutError,
+    GetError, GetFailure, GetTimeoutError, PutError, PutTimeoutError, TryGetError, TryPutError,
 };
+use super::refusal::{Missed, Refusal};
 use crate::arena::block::Kind;
-use crate::channel::{Channel, Endpoint, GetRefusal, PutRefusal, Side};
+use crate::channel::{Channel, GetRefusal};
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::message;
+use crate::sides::Side;
 use crate::transit::{self, Contents};
 
 /// The ring of a queue has this many bytes for each message it can hold, within the limits below.
@@ -105,8 +106,7 @@ impl<T> Queue<T> {
     ///
     /// Fails when the queue's memory is corrupt.
     pub fn producer(&self) -> Result<Producer<T>, Error> {
-        let endpoint = Endpoint::new(&self.channel, Side::Sending)?;
-        Ok(Producer { queue: self.clone(), endpoint })
+        Ok(Producer::new(self.clone(), self.channel.sides().enter(Side::Sending)?))
     }
 
     /// Registers the caller as a consumer: puts are refused when the last one is gone or dead.
@@ -115,8 +115,7 @@ impl<T> Queue<T> {
     ///
     /// Fails when the queue's memory is corrupt.
     pub fn consumer(&self) -> Result<Consumer<T>, Error> {
-        let endpoint = Endpoint::new(&self.channel, Side::Receiving)?;
-        Ok(Consumer { queue: self.clone(), endpoint })
+        Ok(Consumer::new(self.clone(), self.channel.sides().enter(Side::Receiving)?))
     }
 
     pub(crate) fn channel(&self) -> &Channel {
@@ -196,11 +195,7 @@ impl<T: Message> Queue<T> {
     ///
     /// [`PutError`], with the value.
     pub fn put(&self, value: T) -> Result<(), PutError<T>> {
-        match self.put_until(&value, Deadline::NEVER) {
-            Ok(()) => Ok(()),
-            Err(Refusal::Full | Refusal::Closed) => Err(PutError::Closed(value)),
-            Err(Refusal::Failed(reason)) => Err(PutError::Failed { value, reason }),
-        }
+        self.put_until(&value, Deadline::NEVER).map_err(|why| why.for_put(value))
     }
 
     /// Puts a value at the end if there is room.
@@ -215,12 +210,7 @@ impl<T: Message> Queue<T> {
     pub fn try_put(&self, value: T) -> Result<(), TryPutError<T>> {
         let put = message(&value)
             .and_then(|(bytes, contents)| Ok(self.channel.try_put(&bytes, &contents)?));
-        match put {
-            Ok(()) => Ok(()),
-            Err(Refusal::Full) => Err(TryPutError::Full(value)),
-            Err(Refusal::Closed) => Err(TryPutError::Closed(value)),
-            Err(Refusal::Failed(reason)) => Err(TryPutError::Failed { value, reason }),
-        }
+        put.map_err(|why: Refusal| why.for_try_put(value))
     }
 
     /// Puts a value at the end, blocking at most for `timeout` while the queue is full.
@@ -230,12 +220,7 @@ impl<T: Message> Queue<T> {
     /// [`PutTimeoutError`], with the value.
     #[doc(alias = "put(timeout)")]
     pub fn put_timeout(&self, value: T, timeout: Duration) -> Result<(), PutTimeoutError<T>> {
-        match self.put_until(&value, Deadline::after(timeout)) {
-            Ok(()) => Ok(()),
-            Err(Refusal::Full) => Err(PutTimeoutError::TimedOut(value)),
-            Err(Refusal::Closed) => Err(PutTimeoutError::Closed(value)),
-            Err(Refusal::Failed(reason)) => Err(PutTimeoutError::Failed { value, reason }),
-        }
+        self.put_until(&value, Deadline::after(timeout)).map_err(|why| why.for_put_timeout(value))
     }
 
     /// Takes the first value, blocking until there is one.
@@ -244,10 +229,7 @@ impl<T: Message> Queue<T> {
     ///
     /// [`GetError::Closed`] at the end of the queue.
     pub fn get(&self) -> Result<T, GetError> {
-        self.get_until(Deadline::NEVER).map_err(|missed| match missed {
-            Missed::Empty | Missed::Closed => GetError::Closed,
-            Missed::Failed(failure) => GetError::Failed(failure),
-        })
+        Ok(self.get_until(Deadline::NEVER)?)
     }
 
     /// Takes the first value if there is one.
@@ -260,11 +242,7 @@ impl<T: Message> Queue<T> {
     /// [`TryGetError::Empty`] when there is none yet, [`TryGetError::Closed`] at the end.
     #[doc(alias = "get_nowait")]
     pub fn try_get(&self) -> Result<T, TryGetError> {
-        value(self.channel.try_get()).map_err(|missed| match missed {
-            Missed::Empty => TryGetError::Empty,
-            Missed::Closed => TryGetError::Closed,
-            Missed::Failed(failure) => TryGetError::Failed(failure),
-        })
+        Ok(value(self.channel.try_get())?)
     }
 
     /// Takes the first value, blocking at most for `timeout`.
@@ -275,11 +253,7 @@ impl<T: Message> Queue<T> {
     /// the end.
     #[doc(alias = "get(timeout)")]
     pub fn get_timeout(&self, timeout: Duration) -> Result<T, GetTimeoutError> {
-        self.get_until(Deadline::after(timeout)).map_err(|missed| match missed {
-            Missed::Empty => GetTimeoutError::TimedOut,
-            Missed::Closed => GetTimeoutError::Closed,
-            Missed::Failed(failure) => GetTimeoutError::Failed(failure),
-        })
+        Ok(self.get_until(Deadline::after(timeout))?)
     }
 
     /// Takes values until the queue ends.
@@ -300,47 +274,10 @@ impl<T: Message> Queue<T> {
     }
 }
 
-/// Why a put was refused, before it is told with the value.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    Full,
-    Closed,
-    Failed(PutFailure),
-}
-
-/// Why a get has nothing to return.
-#[derive(Debug)]
-pub(super) enum Missed {
-    Empty,
-    Closed,
-    Failed(GetFailure),
-}
-
-impl From<PutRefusal> for Refusal {
-    fn from(refusal: PutRefusal) -> Self {
-        match refusal {
-            PutRefusal::Full => Self::Full,
-            PutRefusal::Closed => Self::Closed,
-            PutRefusal::Failed(error) => Self::Failed(PutFailure::Memory(error)),
-        }
-    }
-}
-
-impl From<GetRefusal> for Missed {
-    fn from(refusal: GetRefusal) -> Self {
-        match refusal {
-            GetRefusal::Empty => Self::Empty,
-            GetRefusal::Closed => Self::Closed,
-            GetRefusal::Failed(error) => Self::Failed(GetFailure::Memory(error)),
-        }
-    }
-}
-
 /// A value's bytes, and the objects whose handles it has.
 pub(super) fn message<T: Serialize>(value: &T) -> Result<(Vec<u8>, Contents), Refusal> {
     let (bytes, contents) = transit::gather(|| encode(value));
-    let bytes = bytes.map_err(|error| Refusal::Failed(error.into()))?;
-    Ok((bytes, contents))
+    Ok((bytes?, contents))
 }
 
 /// The value that a message holds.

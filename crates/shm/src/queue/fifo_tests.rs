@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use brigade_sys::wait::wait;
 
 use super::*;
+use crate::queue::PutFailure;
 use crate::queue::{GetManyError, PutAllError};
 
 const SOON: Duration = Duration::from_secs(10);

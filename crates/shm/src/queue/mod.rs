@@ -4,6 +4,7 @@ mod batch;
 mod endpoint;
 mod error;
 mod fifo;
+mod refusal;
 
 pub use endpoint::{Consumer, Producer};
 pub use error::{
