@@ -14,6 +14,8 @@
 //! | values that processes share | [`Value`], [`Array`], [`List`], [`Map`], [`ShareableList`], [`SharedMemory`] |
 //! | taking turns | [`Lock`], [`RLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`] |
 //! | passing things on | [`Queue`], [`pipe()`], [`Broadcast`], [`socket`] |
+//! | ... in another order | [`LifoQueue`], [`PriorityQueue`], [`DelayQueue`], [`SimpleQueue`] |
+//! | ... until it is done | [`JoinableQueue`], [`LeasedQueue`] |
 //! | waiting for any of these | [`wait`](fn@wait) |
 //! | waiting without a thread | [`ready`], [`wait_async`], [`block_on`] |
 //! | bytes and descriptors | [`codec`] |
@@ -93,6 +95,10 @@ pub use brigade_shm::{
     SharedMemory, SharedMemoryError, Value,
 };
 pub use brigade_shm::{Barrier, BarrierWait, BrokenBarrier, Condition, Woken};
+pub use brigade_shm::{
+    DeadLetters, DelayQueue, JoinableQueue, Lease, LeasedQueue, LifoQueue, PriorityQueue,
+    SimpleQueue,
+};
 pub use brigade_sys::doctor;
 pub use brigade_sys::reactor::{block_on, ready};
 pub use brigade_sys::wait::{Sleep, Waitable};

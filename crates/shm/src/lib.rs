@@ -24,6 +24,7 @@ mod plain;
 pub mod queue;
 #[allow(dead_code, reason = "its first users are being written")]
 mod redo;
+mod shelf;
 mod sides;
 pub mod sync;
 #[cfg(feature = "kill-points")]
@@ -40,7 +41,10 @@ pub use error::Error;
 pub use named::{SharedMemory, SharedMemoryError};
 pub use pipe::{Connection, one_way_pipe, pipe, pipe_between};
 pub use plain::Plain;
-pub use queue::{Consumer, GetError, Producer, PutError, Queue};
+pub use queue::{
+    Consumer, DeadLetters, DelayQueue, GetError, JoinableQueue, Lease, LeasedQueue, LifoQueue,
+    PriorityQueue, Producer, PutError, Queue, SimpleQueue,
+};
 pub use sync::{
     Barrier, BarrierWait, BrokenBarrier, Condition, Event, Lock, LockGuard, OwnerDied, Permit,
     RLock, RLockGuard, Semaphore, Woken,

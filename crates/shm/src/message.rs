@@ -35,6 +35,7 @@ use crate::broadcast;
 use crate::channel;
 use crate::error::Error;
 use crate::handle::Handle;
+use crate::shelf;
 use crate::transit::{self, Cargo, Contents};
 
 /// How many part words a slot has.
@@ -343,6 +344,11 @@ pub(crate) fn bury(arena: &'static Arena, tag: Tag) {
             Estate::Store { place, kind: Kind::Broadcast } => broadcast::bury(arena, place, tag),
             Estate::Message { place, store, kind: Kind::Channel, index } => {
                 channel::bury_message(arena, store, index, place)
+            }
+            Estate::Store { place, kind: Kind::Shelf } => shelf::bury(arena, place),
+            // The slots of a shelf lie in blocks that are its parts.
+            Estate::Message { place, store, kind: Kind::Bytes, index } => {
+                shelf::bury_message(arena, store, index, place)
             }
             Estate::Store { .. } | Estate::Message { .. } => Ok(()),
         };

@@ -20,6 +20,11 @@ impl Deadline {
         Self(now().checked_add(timeout).filter(|at| i64::try_from(at.as_secs()).is_ok()))
     }
 
+    /// The moment at which [`now`] will be `moment`.
+    pub fn at(moment: Duration) -> Self {
+        Self(Some(moment).filter(|at| i64::try_from(at.as_secs()).is_ok()))
+    }
+
     /// [`after`](Self::after), or [`NEVER`](Self::NEVER) for `None`.
     pub fn after_option(timeout: Option<Duration>) -> Self {
         timeout.map_or(Self::NEVER, Self::after)
