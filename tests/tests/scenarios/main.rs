@@ -8,6 +8,7 @@
 
 brigade::test_binary!();
 
+mod acknowledgments;
 mod barriers;
 mod conditions;
 mod connections;
@@ -16,6 +17,7 @@ mod events;
 mod leftovers;
 mod locks;
 mod maps;
+mod orders;
 mod queue_ends;
 mod queues;
 mod resources;
