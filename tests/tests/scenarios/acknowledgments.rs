@@ -8,7 +8,9 @@ use brigade::{
     StartMethod, Value,
 };
 
-use brigade_tests::stage::{LONG, SHORT, here, in_every_mode, in_processes, join_all, until_asleep};
+use brigade_tests::stage::{
+    LONG, SHORT, here, in_every_mode, in_processes, join_all, until_asleep,
+};
 
 fn by(method: StartMethod) -> ProcessBuilder {
     Process::builder().method(method).dies_with_parent()

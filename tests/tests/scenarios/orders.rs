@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use brigade::queue::{
     GetTimeoutError, Order, OrderedQueue, PutError, PutTimeoutError, TryGetError, TryPutError,
 };
-use brigade::{DelayQueue, Event, GetError, LifoQueue, PriorityQueue, Producer, Queue, SimpleQueue};
+use brigade::{
+    DelayQueue, Event, GetError, LifoQueue, PriorityQueue, Producer, Queue, SimpleQueue,
+};
 
 use brigade_tests::stage::{LONG, Mode, SHORT, here, in_every_mode, join_all, takes, until_asleep};
 
