@@ -12,7 +12,7 @@
 //! | functions in a pool of processes, and their results | [`ProcessPool`], [`Future`], [`as_completed`] |
 //! | their family | [`parent_process`], [`active_children`], [`current_process`] |
 //! | values that processes share | [`Value`], [`Array`], [`List`], [`Map`], [`ShareableList`], [`SharedMemory`] |
-//! | taking turns | [`Lock`], [`RLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`] |
+//! | taking turns | [`Lock`], [`RLock`], [`RwLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`], [`Timer`] |
 //! | passing things on | [`Queue`], [`pipe()`], [`Broadcast`], [`socket`] |
 //! | ... in another order | [`LifoQueue`], [`PriorityQueue`], [`DelayQueue`], [`SimpleQueue`] |
 //! | ... until it is done | [`JoinableQueue`], [`LeasedQueue`] |
@@ -94,7 +94,10 @@ pub use brigade_shm::{
     Array, Item, List, Map, MapError, MapIter, Number, ShareableList, ShareableListError,
     SharedMemory, SharedMemoryError, Value,
 };
-pub use brigade_shm::{Barrier, BarrierWait, BrokenBarrier, Condition, Woken};
+pub use brigade_shm::{
+    Barrier, BarrierWait, BrokenBarrier, Condition, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    Timer, Woken,
+};
 pub use brigade_shm::{
     DeadLetters, DelayQueue, JoinableQueue, Lease, LeasedQueue, LifoQueue, PriorityQueue,
     SimpleQueue,

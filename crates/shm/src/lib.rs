@@ -47,5 +47,5 @@ pub use queue::{
 };
 pub use sync::{
     Barrier, BarrierWait, BrokenBarrier, Condition, Event, Lock, LockGuard, OwnerDied, Permit,
-    RLock, RLockGuard, Semaphore, Woken,
+    RLock, RLockGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, Timer, Woken,
 };

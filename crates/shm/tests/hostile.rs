@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use brigade_shm::testing::{Ended, alone, overwritable};
 use brigade_shm::{
-    Arena, Array, Barrier, Condition, Event, List, Lock, Map, Producer, Queue, RLock, Semaphore,
-    Value, pipe,
+    Arena, Array, Barrier, Condition, Event, List, Lock, Map, Producer, Queue, RLock, RwLock,
+    Semaphore, Value, pipe,
 };
 use brigade_sys::test_processes::Child;
 use brigade_sys::time::Deadline;
@@ -91,6 +91,7 @@ struct Objects {
     letters: Queue<Letter>,
     lock: Lock<u64>,
     rlock: RLock<u64>,
+    rwlock: RwLock<u64>,
     condition: Condition,
     barrier: Barrier,
     semaphore: Semaphore,
@@ -113,6 +114,7 @@ impl Objects {
             letters: Queue::bounded(3)?,
             lock: Lock::new(0)?,
             rlock: RLock::new(0)?,
+            rwlock: RwLock::new(0)?,
             condition: Condition::new()?,
             barrier: Barrier::new(2)?,
             semaphore: Semaphore::new(2)?,
@@ -134,6 +136,11 @@ impl Objects {
         if let Ok(guard) = self.lock.lock_timeout(SHORT) {
             let (guard, _) = self.condition.wait_timeout(guard, SHORT);
             black_box(guard.is_ok());
+        }
+        black_box(self.rwlock.read_timeout(SHORT).is_ok());
+        black_box((self.rwlock.try_read().is_ok(), self.rwlock.try_write().is_ok()));
+        if let Ok(mut guard) = self.rwlock.write_timeout(SHORT) {
+            *guard = guard.wrapping_add(1);
         }
         black_box((self.condition.notify(2), self.condition.notify_all()));
         black_box(self.condition.waiting());

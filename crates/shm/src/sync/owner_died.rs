@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// A guard of a [`Lock`](crate::Lock) or an [`RLock`](crate::RLock).
+/// A guard of a [`Lock`](crate::Lock), an [`RLock`](crate::RLock) or an
+/// [`RwLock`](crate::RwLock).
 pub trait Guard: sealed::Guard {}
 
 /// A guard whose lock can be given up for a while: of a [`Lock`](crate::Lock) or an
