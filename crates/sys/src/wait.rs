@@ -13,6 +13,9 @@
 //! sleeps on several cannot promise it for each. It arms them so that a ring wakes everyone
 //! instead; and in case it is the only one whom the kernel wakes for a dead ringer, and dies too,
 //! those who sleep on bells look for themselves now and then.
+//!
+//! The release of a lock wakes one. If that is somebody who only waits for the lock to be free, it
+//! wakes another, who may want to take it; and those who sleep on locks look for themselves too.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
@@ -23,6 +26,7 @@ use rustix::io::write;
 use crate::atomic::AtomicU32;
 use crate::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::futex::{self, UNWATCHED_NAP, WAITERS};
+use crate::robust::RobustLock;
 use crate::thread::Thread;
 use crate::time::Deadline;
 use crate::{barrier, bell};
@@ -46,6 +50,8 @@ pub struct Sleep<'a> {
     /// What nobody wakes, and yet must not have changed.
     counts: Vec<(&'a AtomicU32, u32)>,
     bells: Vec<&'a AtomicU32>,
+    /// The words of locks, as they were.
+    locks: Vec<(&'a AtomicU32, u32)>,
     descriptors: Vec<BorrowedFd<'a>>,
     nap: Option<Duration>,
 }
@@ -54,6 +60,14 @@ impl<'a> Sleep<'a> {
     /// Wakes when someone wakes the futex `word`; does not sleep when it is no longer `expected`.
     pub fn word(&mut self, word: &'a AtomicU32, expected: u32) {
         self.words.push((word, expected));
+    }
+
+    /// Wakes when `lock` is released or its holder dies. Does not sleep when nobody holds it.
+    pub fn lock(&mut self, lock: &'a RobustLock) {
+        let Some((word, expected)) = lock.watch() else { return self.nap(Duration::ZERO) };
+        self.words.push((word, expected));
+        self.locks.push((word, expected));
+        self.nap(LOOK_AGAIN);
     }
 
     /// Wakes when `descriptor` becomes readable or its other end has gone.
@@ -157,14 +171,23 @@ impl<'a> Sleep<'a> {
     }
 
     /// Arms the bells again and wakes one more sleeper of each: our wake-up may have been meant
-    /// for someone else, and the ringer may have died before it woke the rest.
+    /// for someone else, and the ringer may have died before it woke the rest. So for the locks.
     fn pass_on(&self) {
         for bell in &self.bells {
             bell.fetch_or(WAITERS, Relaxed);
             futex::wake(bell, 1);
         }
+        for &(lock, expected) in &self.locks {
+            // As it was, nobody has released it, and nobody was woken.
+            if lock.load(Relaxed) != expected {
+                futex::wake(lock, 1);
+            }
+        }
     }
 }
+
+/// After how long a sleeper on a lock looks for itself, as those do who take it.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Waits until at least one of `objects` is ready or `deadline` has passed.
 ///

@@ -103,3 +103,42 @@ fn a_selector_and_a_plain_waiter_both_learn_of_a_change() {
         });
     }
 }
+
+struct Free(&'static RobustLock);
+
+impl Waitable for Free {
+    fn is_ready(&self) -> bool {
+        !self.0.is_held()
+    }
+
+    fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
+        sleep.lock(self.0);
+    }
+}
+
+#[test]
+fn one_who_waits_for_a_lock_to_be_free_takes_the_wake_up_from_nobody_who_wants_it() {
+    let mapping = Mapping::new(create("lock-test", 4096).expect("memory"), 4096).expect("map");
+    let lock: &RobustLock = mapping.get(0).expect("aligned");
+    let mut slow = 0;
+    for _ in 0..100 {
+        let _ = lock.lock(Deadline::NEVER);
+        let began = std::time::Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| assert_eq!(wait(&[&Free(lock)], Deadline::NEVER), [0]));
+                scope.spawn(|| {
+                    let _ = lock.lock(Deadline::NEVER);
+                    lock.unlock();
+                });
+            }
+            // Until all four sleep, more often than not.
+            while began.elapsed() < Duration::from_millis(2) {
+                std::thread::yield_now();
+            }
+            lock.unlock();
+        });
+        slow += u32::from(began.elapsed() > Duration::from_millis(150));
+    }
+    assert!(slow < 20, "{slow} of 100 times somebody was woken by the clock alone");
+}

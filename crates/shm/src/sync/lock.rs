@@ -33,6 +33,7 @@ use brigade_sys::kill_point::kill_point;
 use brigade_sys::memory::Shareable;
 use brigade_sys::robust::{Acquired, RobustLock};
 use brigade_sys::time::Deadline;
+use brigade_sys::wait::{Sleep, Waitable};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::arena::block::Kind;
@@ -204,6 +205,17 @@ impl<T: Plain> Lock<T> {
     const fn value_offset() -> usize {
         const { assert!(align_of::<T>() <= 64, "blocks are aligned to 64 bytes") };
         size_of::<Shared>()
+    }
+}
+
+/// Ready when nobody holds the lock.
+impl<T: Plain> Waitable for Lock<T> {
+    fn is_ready(&self) -> bool {
+        !self.is_locked()
+    }
+
+    fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
+        sleep.lock(&self.shared.raw);
     }
 }
 

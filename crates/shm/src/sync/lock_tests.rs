@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
 
+use brigade_sys::wait::wait;
+
 use super::*;
 
 #[test]
@@ -95,4 +97,30 @@ fn the_memory_of_a_lock_whose_guard_was_lost_is_given_to_nobody() {
     drop(lost);
     let others: Vec<_> = (0..64).map(|_| Lock::new(()).unwrap()).collect();
     assert!(others.iter().all(|lock| lock.handle.place().offset != place));
+}
+
+#[test]
+fn one_can_wait_until_any_of_several_locks_is_free() {
+    let (one, two) = (Lock::new(()).unwrap(), crate::RLock::new(()).unwrap());
+    let three = crate::RwLock::new(()).unwrap();
+    let objects: [&(dyn Waitable + Sync); 3] = [&one, &two, &three];
+    let all = || objects.map(|object| -> &dyn Waitable { object });
+    assert_eq!(wait(&all(), Deadline::NEVER), [0, 1, 2]);
+    for free in 0..3 {
+        let held = (one.lock().unwrap(), two.lock().unwrap(), three.write().unwrap());
+        assert_eq!(wait(&all(), Deadline::NEVER), [1], "the holder can take it again");
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| {
+                assert!(wait(&all(), Deadline::after(Duration::from_millis(5))).is_empty());
+                wait(&all(), Deadline::NEVER)
+            });
+            let mut held = (Some(held.0), Some(held.1), Some(held.2));
+            match free {
+                0 => drop(held.0.take()),
+                1 => drop(held.1.take()),
+                _ => drop(held.2.take()),
+            }
+            assert_eq!(waiter.join().unwrap(), [free]);
+        });
+    }
 }

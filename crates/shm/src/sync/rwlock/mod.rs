@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use brigade_sys::futex;
 use brigade_sys::time::Deadline;
+use brigade_sys::wait::{Sleep, Waitable};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use self::shares::{Found, Patience, Shared};
@@ -233,6 +234,17 @@ impl<T: Plain> RwLock<T> {
 
 type ReadResult<'a, T> = Result<RwLockReadGuard<'a, T>, OwnerDied<RwLockReadGuard<'a, T>>>;
 type WriteResult<'a, T> = Result<RwLockWriteGuard<'a, T>, OwnerDied<RwLockWriteGuard<'a, T>>>;
+
+/// Ready when nobody writes or waits to: for a reader.
+impl<T: Plain> Waitable for RwLock<T> {
+    fn is_ready(&self) -> bool {
+        self.shared.is_readable()
+    }
+
+    fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
+        sleep.lock(self.shared.gate());
+    }
+}
 
 impl<T: Plain> Serialize for RwLock<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -180,6 +180,11 @@ impl Shared {
         kill_point("rwlock.recovered");
     }
 
+    /// Whether a reader would be let in now.
+    pub(super) fn is_readable(&self) -> bool {
+        self.phase.load(Relaxed) & (WANTED | WRITING) == 0 || !self.gate.is_held()
+    }
+
     pub(super) fn gate(&self) -> &RobustLock {
         &self.gate
     }
