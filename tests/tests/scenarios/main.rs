@@ -22,6 +22,7 @@ mod queue_ends;
 mod queues;
 mod resources;
 mod rlocks;
+mod rwlocks;
 mod semaphores;
 mod values;
 mod waiting;

@@ -245,7 +245,7 @@ impl Shared {
         slots.filter_map(|slot| {
             // PAIR readers: with `end_read`.
             let word = self.word(slot).load(Acquire);
-            (word as u32 != 0).then(|| Tag { slot, generation: (word >> 32) as u32 })
+            (word as u32 != 0).then_some(Tag { slot, generation: (word >> 32) as u32 })
         })
     }
 
