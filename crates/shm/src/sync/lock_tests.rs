@@ -39,7 +39,8 @@ fn a_clone_is_the_same_lock() {
 fn a_lock_whose_thread_ended_with_it_must_be_recovered() {
     let lock = Lock::new(1_u32).unwrap();
     std::thread::scope(|scope| {
-        scope.spawn(|| std::mem::forget(lock.lock().unwrap()));
+        // Joined, the thread has ended for the kernel too.
+        scope.spawn(|| std::mem::forget(lock.lock().unwrap())).join().unwrap();
     });
     for _ in 0..2 {
         // Dropped without recovery, the next one is told again.
@@ -110,10 +111,13 @@ fn one_can_wait_until_any_of_several_locks_is_free() {
         let held = (one.lock().unwrap(), two.lock().unwrap(), three.write().unwrap());
         assert_eq!(wait(&all(), Deadline::NEVER), [1], "the holder can take it again");
         std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| {
+            let (found_none, goes_on) = std::sync::mpsc::channel();
+            let waiter = scope.spawn(move || {
                 assert!(wait(&all(), Deadline::after(Duration::from_millis(5))).is_empty());
+                found_none.send(()).unwrap();
                 wait(&all(), Deadline::NEVER)
             });
+            goes_on.recv().unwrap();
             let mut held = (Some(held.0), Some(held.1), Some(held.2));
             match free {
                 0 => drop(held.0.take()),

@@ -73,7 +73,9 @@ fn a_held_lock_times_out_for_another_thread() {
 fn a_lock_whose_thread_ended_with_it_must_be_recovered_whatever_its_depth() {
     let lock = RLock::new(1_u32).unwrap();
     std::thread::scope(|scope| {
-        scope.spawn(|| std::mem::forget((lock.lock().unwrap(), lock.lock().unwrap())));
+        let lose = || std::mem::forget((lock.lock().unwrap(), lock.lock().unwrap()));
+        // Joined, the thread has ended for the kernel too.
+        scope.spawn(lose).join().unwrap();
     });
     for _ in 0..2 {
         // Dropped without recovery, the next one is told again.

@@ -101,7 +101,8 @@ fn a_value_whose_writer_ended_with_it_must_be_recovered_by_a_reader_or_a_writer(
     let lock = RwLock::new(1_u32).unwrap();
     let lose = || {
         thread::scope(|scope| {
-            scope.spawn(|| std::mem::forget(lock.write().unwrap()));
+            // Joined, the thread has ended for the kernel too.
+            scope.spawn(|| std::mem::forget(lock.write().unwrap())).join().unwrap();
         });
     };
     lose();
@@ -126,12 +127,13 @@ fn a_value_whose_writer_ended_with_it_must_be_recovered_by_a_reader_or_a_writer(
 fn a_reader_that_calls_the_value_whole_lets_no_reader_pass_a_writer_that_waits() {
     let lock = RwLock::new(0_u32).unwrap();
     thread::scope(|scope| {
-        scope.spawn(|| std::mem::forget(lock.write().unwrap()));
+        // Joined, the thread has ended for the kernel too.
+        scope.spawn(|| std::mem::forget(lock.write().unwrap())).join().unwrap();
     });
     let died = lock.read().unwrap_err();
     thread::scope(|scope| {
         let writer = scope.spawn(|| lock.write().map(|mut guard| *guard = 1).is_ok());
-        while !matches!(lock.try_read(), Err(TryLockError::Locked)) {
+        while lock.is_ready() {
             thread::yield_now();
         }
         let guard = died.recover();
