@@ -14,7 +14,7 @@
 //!
 //! Nothing that is not freed by the next who comes: each step here may be repeated.
 
-use brigade_sys::atomic::Ordering::{Acquire, Relaxed};
+use brigade_sys::atomic::Ordering::Relaxed;
 
 use super::CORRUPT;
 use super::item::{End, State};
@@ -34,9 +34,8 @@ pub(crate) fn bury(arena: &'static Arena, place: Place) -> Result<(), Error> {
         let slots = slots_in(arena, chunk).ok_or(CORRUPT)?;
         heap::detach_chosen(arena, chunk, || {
             let is_orphaned = shared.lock.is_orphaned();
-            // PAIR end: as in `Shelf::end`.
-            let end = End::from_word(shared.end.load(Acquire));
-            let is_garbage = move |slot: &Slot| match state_of(slot) {
+            let end = shared.end();
+            let is_garbage = move |slot: &Slot| match slot.state() {
                 State::Vacant => is_orphaned,
                 State::Ready { .. } => end == End::Discarded,
                 _ => false,
@@ -61,14 +60,9 @@ pub(crate) fn bury_message(
     heap::detach_chosen(arena, chunk, || {
         let slot = slots.get(index / PARTS_OF_SLOT);
         let is_taken = heap::part(arena, chunk, index) == Some(part)
-            && slot.is_some_and(|slot| state_of(slot) == State::Vacant);
+            && slot.is_some_and(|slot| slot.state() == State::Vacant);
         is_taken.then_some(index)
     })
-}
-
-fn state_of(slot: &Slot) -> State {
-    // PAIR state: as in `Numbered::state`.
-    State::from_word(slot.state.load(Acquire))
 }
 
 /// The slots of the chunk at `place`; `None` when it is no chunk of a shelf.

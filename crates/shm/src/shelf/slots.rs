@@ -38,10 +38,17 @@ pub(super) struct Numbered {
     pub(super) part: usize,
 }
 
+impl Slot {
+    /// What has happened to the item.
+    pub(super) fn state(&self) -> State {
+        // PAIR state: what was written before the item is what it is now.
+        State::from_word(self.state.load(Acquire))
+    }
+}
+
 impl Numbered {
     pub(super) fn state(self) -> State {
-        // PAIR state: what was written before the item is what it is now.
-        State::from_word(self.slot.state.load(Acquire))
+        self.slot.state()
     }
 
     /// Commits what has happened to the item.

@@ -9,6 +9,7 @@ use brigade_sys::wait::Sleep;
 
 use super::contents;
 use super::item::End;
+use super::layout::Shared;
 use super::locked::Locked;
 use super::{Discipline, Draft, Letter, PATIENCE, Patience, Shelf, Taken, Taking};
 use crate::arena::census::{self, Tag};
@@ -254,8 +255,7 @@ impl Shelf {
     }
 
     pub(super) fn end(&self) -> End {
-        // PAIR end: what was put before the end is seen by who sees it.
-        End::from_word(self.shared.end.load(Acquire))
+        self.shared.end()
     }
 
     /// Commits that the end has come as far as `end`, or further.
@@ -271,6 +271,14 @@ impl Shelf {
             // An error is told to whoever uses the shelf next.
             let _ = Locked::<D>::new(self, Deadline::NEVER);
         }
+    }
+}
+
+impl Shared {
+    /// How far the end has come.
+    pub(super) fn end(&self) -> End {
+        // PAIR end: what was put before the end is seen by who sees it.
+        End::from_word(self.end.load(Acquire))
     }
 }
 
