@@ -148,17 +148,7 @@ impl ByteMap {
     }
 
     pub(super) fn get(&self, key: &Key<'_>) -> Result<Option<Vec<u8>>, Error> {
-        // Read until two readings agree: rarely, one has been seen to be a mixture of two values,
-        // for a reason that is not known yet.
-        let mut last = self.find(key, Entry::value)?;
-        for _ in 0..TRIES {
-            let again = self.find(key, Entry::value)?;
-            if again == last {
-                break;
-            }
-            last = again;
-        }
-        Ok(last)
+        self.find(key, Entry::value)
     }
 
     pub(super) fn contains(&self, key: &Key<'_>) -> Result<bool, Error> {
@@ -189,6 +179,10 @@ impl ByteMap {
             if self.shared.epoch.load(Relaxed) == epoch {
                 return result;
             }
+        }
+        if self.shared.lock.is_mine() {
+            // Whoever exchanges stores now does it without the lock.
+            return Err(Error::Corrupt("the stores of a locked map are exchanged"));
         }
         let locked = self.lock();
         Ok(locked.store()?.map(look))

@@ -1,12 +1,26 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
+use brigade_sys::atomic::AtomicU64;
+
 use super::*;
 use crate::Value;
+use crate::arena::heap;
+
+/// A map in an arena that nothing else uses, so that what is written there by force meets no other
+/// test's objects.
+fn alone<K, V>() -> Map<K, V> {
+    made_in(crate::arena::new_for_test())
+}
+
+fn made_in<K, V>(arena: &'static Arena) -> Map<K, V> {
+    Map { map: ByteMap::create_in(arena).unwrap(), entry: PhantomData }
+}
 
 /// A sequence that looks random and is the same in every run.
 struct Numbers(u64);
@@ -236,8 +250,8 @@ fn no_update_from_many_threads_is_lost() {
 
 #[test]
 fn memory_is_used_again_and_comes_back() {
-    let arena = crate::arena::new_for_test();
-    let map = Map::<u64, String> { map: ByteMap::create_in(arena).unwrap(), entry: PhantomData };
+    let map = alone::<u64, String>();
+    let arena = map.map.handle().arena();
     let empty = arena.used().unwrap();
     let mut numbers = Numbers(7);
     let mut churn = |from: u64| {
@@ -305,26 +319,45 @@ fn reading_waits_for_nobody() {
     assert_eq!((map.len(), map.iter().count()), (100, 100));
 }
 
+/// Ends the others' work, also when the test has failed.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 #[test]
 fn no_reader_sees_half_a_value_or_misses_an_entry() {
     let map = Map::<u32, Vec<u64>>::new().unwrap();
     map.insert(&0, &vec![0; 40]).unwrap();
     let done = AtomicBool::new(false);
+    let is_whole = |row: &[u64]| row.iter().all(|one| *one == row[0]);
     std::thread::scope(|scope| {
+        let over = Over(&done);
         for _ in 0..2 {
             scope.spawn(|| {
+                let _over = Over(&done);
                 while !done.load(Relaxed) {
                     let row = map.get(&0).unwrap().expect("the entry is there all the time");
                     assert_eq!(row, [row[0]; 40]);
                     for key in 1..5 {
-                        let row = map.get(&key).unwrap().unwrap_or_default();
-                        assert!(row.iter().all(|one| *one == row[0]));
+                        assert!(is_whole(&map.get(&key).unwrap().unwrap_or_default()));
                     }
+                    assert!(map.contains_key(&0).unwrap() && !map.contains_key(&5).unwrap());
+                    assert!((1..=5).contains(&map.len()));
+                    let entries: Vec<_> = map.iter().map(Result::unwrap).collect();
+                    assert!(entries.iter().any(|(key, row)| *key == 0 && row.len() == 40));
+                    assert!(entries.iter().all(|(_, row)| is_whole(row)));
                 }
             });
         }
         // Stores grow, shrink and come back to where others were.
         for number in 0..8_000_u64 {
+            if done.load(Relaxed) {
+                break;
+            }
             map.insert(&0, &vec![number; 40]).unwrap();
             let key = 1 + (number % 4) as u32;
             map.insert(&key, &vec![number; (number % 50) as usize]).unwrap();
@@ -333,8 +366,58 @@ fn no_reader_sees_half_a_value_or_misses_an_entry() {
                 map.retain(|key, _| *key == 0).unwrap();
             }
         }
-        done.store(true, Relaxed);
+        drop(over);
     });
+}
+
+/// Exchanges the store of `map`, and fills the memory of the former one with the bytes of another
+/// object.
+fn overtake<V: Message>(map: &Map<u32, V>) {
+    let handle = map.map.handle();
+    let arena = handle.arena();
+    let used = shared::used_in(map.map.shared().epoch());
+    let old = heap::part(arena, handle.place(), used).unwrap();
+    let length = heap::length_of(arena, old).unwrap();
+    map.retain(|_, _| true).unwrap();
+    let plan = heap::Plan { kind: Kind::Bytes, shape: 0, length, parts: 0 };
+    let new = heap::allocate(arena, arena.tag().unwrap().slot, plan).unwrap();
+    assert_eq!(new.offset, old.offset, "the memory is used again at once");
+    arena.mapping().write(heap::body(new.offset), &vec![0xff; length]).unwrap();
+    heap::release(arena, arena.tag().unwrap().slot, new).unwrap();
+}
+
+#[test]
+fn a_reader_that_is_overtaken_reads_again_and_at_last_under_the_lock() {
+    // The last number is how often a reader tries without the lock.
+    for times in [0, 1, 2, 63, 64] {
+        let map = alone::<u32, Vec<u64>>();
+        map.extend([(1, vec![1; 40]), (2, vec![2; 40])]).unwrap();
+        let bytes = key_bytes(&1).unwrap();
+        let (value, key) = (value_bytes(&vec![1_u64; 40]).unwrap(), map.map.key(&bytes));
+        let looks = Cell::new(0);
+        let read = map.map.read(|store| {
+            let store::Found::Entry(_, entry) = store.find(&key) else { panic!("it is there") };
+            if looks.replace(looks.get() + 1) < times {
+                assert_eq!(entry.value(), value);
+                overtake(&map);
+                assert_ne!(entry.value(), value, "what is read now is of another object");
+            }
+            entry.value()
+        });
+        assert_eq!((read.unwrap(), looks.get()), (Some(value), times + 1));
+        let read = map.map.read(|store| store.next_home(0).0.len());
+        assert!(read.unwrap().is_some_and(|count| count > 0));
+    }
+}
+
+#[test]
+fn a_store_that_is_exchanged_under_the_holder_of_the_lock_is_an_error() {
+    let map = alone::<u32, u32>();
+    map.insert(&1, &1).unwrap();
+    // As a faulty process does, who has not got the lock.
+    let exchange = || (0..2).for_each(|_| map.map.shared().exchange());
+    let read = map.update(&1, |_| map.map.read(|_| exchange()));
+    assert!(matches!(read.unwrap(), Err(Error::Corrupt(_))));
 }
 
 #[test]
@@ -372,15 +455,16 @@ fn an_entry_that_stays_is_iterated_over_exactly_once() {
 
 #[test]
 fn nonsense_in_the_memory_is_an_error_and_ends_no_process() {
-    let map = Map::<u32, String>::new().unwrap();
+    let map = alone::<u32, String>();
     map.extend((0..20).map(|number| (number, "text".repeat(number as usize)))).unwrap();
     let arena = map.map.handle().arena();
-    let part = map.map.shared().part(shared::used_in(map.map.shared().epoch())).unwrap();
-    let store = crate::arena::heap::body(part);
-    let words = arena.mapping().slice::<brigade_sys::atomic::AtomicU64>(store, 300).unwrap();
+    let used = shared::used_in(map.map.shared().epoch());
+    let part = heap::part(arena, map.map.handle().place(), used).unwrap();
+    let length = heap::length_of(arena, part).unwrap() / 8;
+    let words = arena.mapping().slice::<AtomicU64>(heap::body(part.offset), length).unwrap();
     let mut numbers = Numbers(3);
     for round in 0..3_000 {
-        let word = &words[numbers.below(300) as usize];
+        let word = &words[numbers.below(length as u64) as usize];
         let sane = word.load(Relaxed);
         let nonsense = match round % 5 {
             0 => u64::MAX,
@@ -401,15 +485,15 @@ fn nonsense_in_the_memory_is_an_error_and_ends_no_process() {
 
 #[test]
 fn a_part_that_leads_elsewhere_is_not_written_to() {
-    let map = Map::<u32, u32>::new().unwrap();
-    let other = Map::<u32, u32>::new().unwrap();
+    let map = alone::<u32, u32>();
+    let other = made_in::<u32, u32>(map.map.handle().arena());
     map.insert(&1, &1).unwrap();
     other.insert(&1, &2).unwrap();
     let part = |map: &Map<u32, u32>| {
         let arena = map.map.handle().arena();
-        let words = crate::arena::heap::body(map.map.handle().place().offset);
+        let words = heap::body(map.map.handle().place().offset);
         let index = shared::used_in(map.map.shared().epoch());
-        arena.mapping().get::<brigade_sys::atomic::AtomicU64>(words + index * 8).unwrap()
+        arena.mapping().get::<AtomicU64>(words + index * 8).unwrap()
     };
     let sane = part(&map).load(Relaxed);
     for word in [part(&other).load(Relaxed), 64, sane + 8, sane + 64, u64::MAX, u64::MAX - 63] {
@@ -428,15 +512,11 @@ fn a_part_that_leads_elsewhere_is_not_written_to() {
 
 #[test]
 fn a_dropped_map_leaves_no_memory_behind() {
-    let arena = Arena::program().unwrap();
-    // The other tests of this program use the same arena: the difference is found at some time.
-    let leaves_nothing = || {
-        let before = arena.used().unwrap();
-        let map = Map::<u32, u32>::new().unwrap();
-        map.extend((0..1_000).map(|number| (number, number))).unwrap();
-        assert!(arena.used().unwrap() > before + 10_000);
-        drop(map);
-        arena.used().unwrap() <= before
-    };
-    assert!((0..1_000).any(|_| leaves_nothing()));
+    let arena = crate::arena::new_for_test();
+    let before = arena.used().unwrap();
+    let map = made_in::<u32, u32>(arena);
+    map.extend((0..1_000).map(|number| (number, number))).unwrap();
+    assert!(arena.used().unwrap() > before + 10_000);
+    drop(map);
+    assert_eq!(arena.used().unwrap(), before);
 }
