@@ -12,16 +12,22 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import time
+from multiprocessing import shared_memory
 
 # The method with the least overhead, and the only one that needs no importable main module.
 context = multiprocessing.get_context("fork")
 
 WARM_UP = 10
 
+# Seconds: a process whose partner has failed would wait for ever.
+LIMIT = 100
+
 
 def pin(cpu):
+    signal.alarm(LIMIT)
     os.sched_setaffinity(0, {cpu})
 
 
@@ -140,9 +146,8 @@ def think():
     value = value * 5 & 0xFFFF
 
 
-def lock_alone(here, _there, count):
+def alone(lock, here, count):
     pin(here)
-    lock = context.Lock()
     counter = context.RawValue("Q", 0)
     begin = time.monotonic_ns()
     for _ in range(count):
@@ -152,6 +157,18 @@ def lock_alone(here, _there, count):
     if counter.value != count:
         raise RuntimeError("lost updates")
     return {"value": taken / count}
+
+
+def lock_alone(here, _there, count):
+    return alone(context.Lock(), here, count)
+
+
+def rlock_alone(here, _there, count):
+    return alone(context.RLock(), here, count)
+
+
+def semaphore_alone(here, _there, count):
+    return alone(context.Semaphore(1), here, count)
 
 
 def add_under(lock, counter, pause):
@@ -213,6 +230,226 @@ def manager_contended(here, there, milliseconds):
         return contended(
             here, there, milliseconds, lambda: counter.value, add_under, lock, counter, 0
         )
+
+
+# Letting the other side go on.
+
+
+def hand_over(cpu, function, count):
+    pin(cpu)
+    for turn in range(count):
+        function(turn)
+
+
+def rounds(here, there, count, over, back, silence=0):
+    process = start(hand_over, there, back, count)
+    pin(here)
+    taken = []
+    for turn in range(count):
+        until = time.monotonic_ns() + silence
+        while silence and time.monotonic_ns() < until:
+            pass
+        begin = time.monotonic_ns()
+        over(turn)
+        taken.append(time.monotonic_ns() - begin)
+    finish(process)
+    return taken
+
+
+def condition(here, there, count, silence):
+    shared, turn = context.Condition(), context.RawValue("Q", 0)
+
+    def over(number):
+        with shared:
+            turn.value = 2 * number + 1
+            shared.notify()
+            shared.wait_for(lambda: turn.value == 2 * number + 2)
+
+    def back(number):
+        with shared:
+            shared.wait_for(lambda: turn.value == 2 * number + 1)
+            turn.value = 2 * number + 2
+            shared.notify()
+
+    return percentiles(rounds(here, there, count, over, back, silence))
+
+
+def event(here, there, count, silence):
+    away, home = context.Event(), context.Event()
+
+    def over(_number):
+        away.set()
+        home.wait()
+        home.clear()
+
+    def back(_number):
+        away.wait()
+        away.clear()
+        home.set()
+
+    return percentiles(rounds(here, there, count, over, back, silence))
+
+
+def semaphore_pair(here, there, count, silence):
+    away, home = context.Semaphore(0), context.Semaphore(0)
+
+    def over(_number):
+        away.release()
+        home.acquire()
+
+    def back(_number):
+        away.acquire()
+        home.release()
+
+    return percentiles(rounds(here, there, count, over, back, silence))
+
+
+def barrier(here, there, count):
+    both = context.Barrier(2)
+
+    def wait(_number):
+        both.wait()
+
+    begin = time.monotonic_ns()
+    rounds(here, there, count, wait, wait)
+    return {"value": count * 1e3 / (time.monotonic_ns() - begin)}
+
+
+# Two producers and two consumers of one queue.
+
+
+def put_all(cpu, queue, count):
+    pin(cpu)
+    body = bodies(64)
+    for number in range(count):
+        queue.put(message(number, body))
+    queue.put(None)
+
+
+def get_all(cpu, queue):
+    pin(cpu)
+    body = bodies(64)
+    count, total = 0, 0
+    while (received := queue.get()) is not None:
+        number = int.from_bytes(received[:8], "little")
+        if received != message(number, body):
+            raise RuntimeError(f"message {number} is wrong")
+        count, total = count + 1, total + number
+    return count, total
+
+
+def other_consumer(cpu, queue, answer):
+    answer[0], answer[1] = get_all(cpu, queue)
+
+
+def two_by_two(here, there, count):
+    queue, answer = context.Queue(1000), context.RawArray("Q", 2)
+    begin = time.monotonic_ns()
+    processes = [
+        start(other_consumer, there, queue, answer),
+        start(put_all, here, queue, count),
+        start(put_all, there, queue, count),
+    ]
+    mine, total = get_all(here, queue)
+    for process in processes:
+        finish(process)
+    taken = time.monotonic_ns() - begin
+    if mine + answer[0] != 2 * count or total + answer[1] != count * (count - 1):
+        raise RuntimeError("lost messages")
+    return {"value": 2 * count * 1e3 / taken, "detail": min(mine, answer[0]) / (2 * count)}
+
+
+# Shared data.
+
+LENGTH = 1024
+
+
+def get_each(here, count, elements):
+    pin(here)
+    for index in range(LENGTH):
+        elements[index] = index
+    begin = time.monotonic_ns()
+    for number in range(count):
+        index = number % LENGTH
+        if elements[index] != index:
+            raise RuntimeError(f"a wrong number at {index}")
+    return {"value": (time.monotonic_ns() - begin) / count}
+
+
+def set_each(here, count, elements):
+    pin(here)
+    begin = time.monotonic_ns()
+    for number in range(count):
+        index = number % LENGTH
+        elements[index] = index
+    taken = time.monotonic_ns() - begin
+    for index in range(min(count, LENGTH)):
+        if elements[index] != index:
+            raise RuntimeError(f"a wrong number at {index}")
+    return {"value": taken / count}
+
+
+def in_raw_array(operation):
+    return lambda here, _there, count: operation(here, count, context.RawArray("Q", LENGTH))
+
+
+def in_array(operation):
+    return lambda here, _there, count: operation(here, count, context.Array("Q", LENGTH))
+
+
+def in_shareable_list(operation):
+    def run(here, _there, count):
+        elements = shared_memory.ShareableList([0] * LENGTH)
+        try:
+            return operation(here, count, elements)
+        finally:
+            elements.shm.close()
+            elements.shm.unlink()
+
+    return run
+
+
+def in_manager_list(operation):
+    def run(here, _there, count):
+        with context.Manager() as manager:
+            return operation(here, count, manager.list([0] * LENGTH))
+
+    return run
+
+
+def in_manager_dict(operation):
+    def run(here, _there, count):
+        with context.Manager() as manager:
+            return operation(here, count, manager.dict())
+
+    return run
+
+
+# Making an object and letting it go.
+
+
+def creation(make):
+    def run(here, _there, count):
+        pin(here)
+        for _ in range(count // WARM_UP):
+            make()
+        begin = time.monotonic_ns()
+        for _ in range(count):
+            make()
+        return {"value": (time.monotonic_ns() - begin) / count / 1e3}
+
+    return run
+
+
+def make_array():
+    context.RawArray("Q", 512)[0] = 1
+
+
+def make_shared_memory():
+    memory = shared_memory.SharedMemory(create=True, size=4096)
+    memory.buf[0] = 1
+    memory.close()
+    memory.unlink()
 
 
 # Pools.
@@ -325,10 +562,33 @@ FUNCTIONS = {
     "one_way_pipe_objects": lambda *numbers: one_way("pipe_objects", *numbers),
     "round_trip_queue": lambda *numbers: round_trip("queue", *numbers),
     "round_trip_pipe_bytes": lambda *numbers: round_trip("pipe_bytes", *numbers),
+    "two_by_two": two_by_two,
     "lock_alone": lock_alone,
+    "rlock_alone": rlock_alone,
+    "semaphore_alone": semaphore_alone,
     "lock_contended": lock_contended,
     "value_contended": value_contended,
     "manager_contended": manager_contended,
+    "condition": condition,
+    "event": event,
+    "semaphore_pair": semaphore_pair,
+    "barrier": barrier,
+    "raw_array_get": in_raw_array(get_each),
+    "array_get": in_array(get_each),
+    "shareable_list_get": in_shareable_list(get_each),
+    "manager_list_get": in_manager_list(get_each),
+    "raw_array_set": in_raw_array(set_each),
+    "array_set": in_array(set_each),
+    "shareable_list_set": in_shareable_list(set_each),
+    "manager_list_set": in_manager_list(set_each),
+    "manager_dict_get": in_manager_dict(get_each),
+    "manager_dict_set": in_manager_dict(set_each),
+    "create_lock": creation(context.Lock),
+    "create_value": creation(lambda: context.Value("Q", 0)),
+    "create_pipe": creation(context.Pipe),
+    "create_queue": creation(lambda: context.Queue(16)),
+    "create_array": creation(make_array),
+    "create_shared_memory": creation(make_shared_memory),
     "executor_submit": executor_submit,
     "executor_map": executor_map,
     "executor_round_trip": executor_round_trip,

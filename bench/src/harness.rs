@@ -4,6 +4,7 @@ use crate::case::{Case, Cores, Effort, Group, Sample, Side, Unit};
 use crate::machine::{Placement, allow};
 use crate::probe::{self, Tag};
 use crate::statistics::Spread;
+use crate::watch;
 use serde::Serialize;
 
 /// How much is measured.
@@ -63,12 +64,8 @@ pub(crate) struct Figure {
     pub(crate) samples: usize,
 }
 
-/// Measures the groups one after the other, the cases of a group in turns.
-pub(crate) fn run(groups: &[Group], placement: Placement, pace: Pace) -> Vec<GroupResult> {
-    groups.iter().map(|group| run_group(group, placement, pace)).collect()
-}
-
-fn run_group(group: &Group, placement: Placement, pace: Pace) -> GroupResult {
+/// Measures the cases of a group in turns.
+pub(crate) fn run(group: &Group, placement: Placement, pace: Pace) -> GroupResult {
     let new = |case: &dyn Case| CaseResult {
         name: case.name().to_owned(),
         side: case.side(),
@@ -100,7 +97,8 @@ fn run_group(group: &Group, placement: Placement, pace: Pace) -> GroupResult {
 impl CaseResult {
     fn measure(&mut self, case: &dyn Case, placement: Placement, effort: Effort) {
         for attempt in 0..=RETRIES {
-            match measure_between_probes(case, placement, effort) {
+            let measure = || measure_between_probes(case, placement, effort);
+            match watch::over(&self.name, measure) {
                 Ok(tagged) => return self.samples.push(tagged),
                 Err(error) => {
                     eprintln!("{} failed (attempt {}): {error}", self.name, attempt + 1);

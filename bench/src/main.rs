@@ -8,6 +8,7 @@ mod case;
 mod chart;
 mod companion;
 mod contention;
+mod exchange;
 mod harness;
 mod machine;
 mod message;
@@ -17,12 +18,15 @@ mod partner;
 mod peers;
 mod posix;
 mod probe;
+mod relay;
 mod report;
+mod single;
 mod statistics;
 mod stream;
 mod suite;
 mod turns;
 mod versions;
+mod watch;
 
 use clap::Parser;
 use options::{Options, Role};
@@ -56,13 +60,19 @@ fn measure(options: &Options) -> Result<()> {
     let groups = suite::groups(options);
     if options.list {
         for group in &groups {
-            println!("{}", group.name);
+            println!("{}: {}", group.family, group.name);
             group.cases.iter().for_each(|case| println!("    {}", case.name()));
         }
         return Ok(());
     }
-    let results = harness::run(&groups, machine.placement, options.pace());
-    report::write(&machine, &results, &options.output)?;
+    let mut results = Vec::new();
+    for group in &groups {
+        results.push(harness::run(group, machine.placement, options.pace()));
+        // What there is so far: the next group may not come to its end.
+        report::write(&machine, &results, &options.output)?;
+    }
+    print!("{}", report::tables(&machine, &results));
+    eprintln!("tables, figures and charts are in {}", options.output.display());
     match results.iter().map(harness::GroupResult::failures).sum() {
         0 => Ok(()),
         failures => Err(format!("{failures} cases failed; see above").into()),

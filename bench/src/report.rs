@@ -13,17 +13,18 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-/// Prints the tables, and leaves them, the samples and the charts in `folder`.
-pub(crate) fn write(machine: &Machine, groups: &[GroupResult], folder: &Path) -> Result<()> {
-    let versions = versions::all();
-    let mut text = introduction(machine, &versions);
-    for group in groups {
-        text.push_str(&table(group));
-    }
-    print!("{text}");
+/// All tables, for people.
+pub(crate) fn tables(machine: &Machine, groups: &[GroupResult]) -> String {
+    let mut text = introduction(machine, versions::all());
+    text.extend(groups.iter().map(table));
+    text
+}
 
+/// Leaves the tables, the figures and the charts in `folder`.
+pub(crate) fn write(machine: &Machine, groups: &[GroupResult], folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
-    fs::write(folder.join("tables.md"), &text)?;
+    fs::write(folder.join("tables.md"), tables(machine, groups))?;
+    let versions = versions::all();
     let groups_and_figures = groups.iter().map(figures).collect::<Result<Vec<_>>>()?;
     let all = json!({ "machine": machine, "versions": versions, "groups": groups_and_figures });
     fs::write(folder.join("figures.json"), serde_json::to_string_pretty(&all)? + "\n")?;
@@ -31,7 +32,6 @@ pub(crate) fn write(machine: &Machine, groups: &[GroupResult], folder: &Path) ->
         let name = group.name.replace([',', ' '], "-").replace("--", "-");
         fs::write(folder.join(name).with_extension("svg"), chart::draw(group))?;
     }
-    eprintln!("tables, figures and charts are in {}", folder.display());
     Ok(())
 }
 

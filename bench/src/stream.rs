@@ -31,19 +31,41 @@ pub(crate) fn unit(size: usize) -> Unit {
 pub(crate) trait Sending {
     /// Sends one message.
     fn send(&mut self, message: &[u8]) -> Result<()>;
+
+    /// Sends what waits for a batch to be full.
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Sends message `number`: fills `scratch` and sends that, unless it can be filled in place.
+    fn produce(&mut self, scratch: &mut Vec<u8>, size: usize, number: u64) -> Result<()> {
+        scratch.resize(size, 0);
+        message::fill(scratch, number);
+        self.send(scratch)
+    }
 }
 
 pub(crate) trait Receiving {
     /// Receives one message of `size` bytes into `message`, whose old content does not matter.
     fn receive(&mut self, message: &mut Vec<u8>, size: usize) -> Result<()>;
+
+    /// Receives message `number` and checks it: in `scratch`, unless it can be read in place.
+    fn check(&mut self, scratch: &mut Vec<u8>, size: usize, number: u64) -> Result<()> {
+        self.receive(scratch, size)?;
+        message::check(scratch, size, number)
+    }
 }
 
 /// A mechanism that carries messages both ways between this process and a new one.
 pub(crate) trait Transport {
-    const NAME: &'static str;
-    const SIDE: Side = Side::Peer;
     type Sender: Sending;
     type Receiver: Receiving;
+
+    fn name(&self) -> &'static str;
+
+    fn side(&self) -> Side {
+        Side::Peer
+    }
 
     /// Opens both directions and starts the partner, which does what the plan says.
     fn start(&self, plan: Plan) -> Result<Connected<Self::Sender, Self::Receiver>>;
@@ -83,11 +105,14 @@ impl Plan {
         let mut bytes = vec![0; self.size];
         for number in 0..self.count {
             match self.job {
-                Job::Produce => message::fill(&mut bytes, number),
-                Job::Echo => receiver.receive(&mut bytes, self.size)?,
+                Job::Produce => sender.produce(&mut bytes, self.size, number)?,
+                Job::Echo => {
+                    receiver.receive(&mut bytes, self.size)?;
+                    sender.send(&bytes)?;
+                }
             }
-            sender.send(&bytes)?;
         }
+        sender.flush()?;
         match self.job {
             // Everything has arrived when the answer comes. ZeroMQ loses what is under way to a
             // receiver whose queue is full when the sender disconnects.
@@ -106,11 +131,11 @@ pub(crate) struct OneWay<T> {
 
 impl<T: Transport> Case for OneWay<T> {
     fn name(&self) -> &str {
-        T::NAME
+        self.transport.name()
     }
 
     fn side(&self) -> Side {
-        T::SIDE
+        self.transport.side()
     }
 
     fn measure(&self, placement: Placement, effort: Effort) -> Result<Sample> {
@@ -125,12 +150,11 @@ impl<T: Transport> Case for OneWay<T> {
             if number == warm_up {
                 start = now();
             }
-            let received = connected.receiver.receive(&mut bytes, self.size);
+            let received = connected.receiver.check(&mut bytes, self.size, number);
             received.map_err(|error| format!("message {number} of {count}: {error}"))?;
-            message::check(&bytes, self.size, number)?;
         }
         let taken = now() - start;
-        connected.sender.send(&bytes)?;
+        connected.sender.produce(&mut bytes, self.size, count)?;
         connected.partner.finish()?;
         let rate = (count - warm_up) as f64 / taken.as_secs_f64();
         Ok(Sample::of(match unit(self.size) {
@@ -151,11 +175,11 @@ pub(crate) struct RoundTrip<T> {
 
 impl<T: Transport> Case for RoundTrip<T> {
     fn name(&self) -> &str {
-        T::NAME
+        self.transport.name()
     }
 
     fn side(&self) -> Side {
-        T::SIDE
+        self.transport.side()
     }
 
     fn measure(&self, placement: Placement, effort: Effort) -> Result<Sample> {

@@ -1,14 +1,16 @@
 //! The versions of what takes part, which a published figure has to name.
 
-use crate::peers::python;
+use crate::peers::program::line;
+use crate::peers::{boost, python};
 use serde::Serialize;
 use std::process::Command;
+use std::sync::LazyLock;
 
 /// The packages at the time of the build.
 const LOCK: &str = include_str!("../../Cargo.lock");
 
 /// The peers that are packages.
-const PACKAGES: [&str; 2] = ["ipc-channel", "parking_lot"];
+const PACKAGES: [&str; 4] = ["crossbeam-channel", "iceoryx2", "ipc-channel", "parking_lot"];
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Version {
@@ -17,7 +19,12 @@ pub(crate) struct Version {
 }
 
 /// All of them; what is not there is left out.
-pub(crate) fn all() -> Vec<Version> {
+pub(crate) fn all() -> &'static [Version] {
+    static ALL: LazyLock<Vec<Version>> = LazyLock::new(find);
+    &ALL
+}
+
+fn find() -> Vec<Version> {
     let (major, minor, patch) = zmq::version();
     let mut versions = vec![
         Version { name: "brigade", version: env!("CARGO_PKG_VERSION").to_owned() },
@@ -25,8 +32,9 @@ pub(crate) fn all() -> Vec<Version> {
     ];
     let packages = PACKAGES.into_iter().map(|name| (name, locked(LOCK, name)));
     let programs = [
-        ("rustc", first_line("rustc", &["--version"])),
-        ("glibc", first_line("getconf", &["GNU_LIBC_VERSION"])),
+        ("Boost", boost::version()),
+        ("rustc", second_word(Command::new("rustc").arg("--version"))),
+        ("glibc", second_word(Command::new("getconf").arg("GNU_LIBC_VERSION"))),
         ("python3", python::version()),
     ];
     let found = packages.chain(programs);
@@ -40,12 +48,9 @@ fn locked(lock: &str, package: &str) -> Option<String> {
     Some(rest.split_once('"')?.0.to_owned())
 }
 
-/// The first line that a program prints, without its own name.
-fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().next().filter(|_| output.status.success())?;
-    Some(line.split_once(' ').map_or(line, |(_name, version)| version).to_owned())
+/// What a program prints after its name.
+fn second_word(command: &mut Command) -> Option<String> {
+    Some(line(command)?.split_whitespace().nth(1)?.to_owned())
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
-//! Queue and pipe.
+//! Queue and pipe, from one to one, and the queue between many.
 
 use crate::Result;
 use crate::case::Side;
+use crate::companion::{Companion, Job, Joint};
+use crate::exchange::{Exchange, Message};
 use crate::ours::payload::Payload;
-use crate::ours::worker::{Worker, exit_code};
+use crate::ours::worker::{self, Worker, exit_code};
 use crate::stream::{Connected, Plan, Receiving, Sending, Transport, capacity};
-use brigade::{Connection, Process, Queue, pipe};
+use brigade::{Connection, Queue, pipe};
 use std::marker::PhantomData;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// The bytes in the ring of a queue of long messages.
 const LONG_RING: usize = 1 << 24;
@@ -16,10 +19,16 @@ const LONG_RING: usize = 1 << 24;
 pub(crate) struct Queues<P>(pub(crate) PhantomData<P>);
 
 impl<P: Payload> Transport for Queues<P> {
-    const NAME: &'static str = P::QUEUE;
-    const SIDE: Side = Side::Brigade;
     type Sender = Queue<P>;
     type Receiver = Queue<P>;
+
+    fn name(&self) -> &'static str {
+        P::QUEUE
+    }
+
+    fn side(&self) -> Side {
+        Side::Brigade
+    }
 
     fn start(&self, plan: Plan) -> Result<Connected<Queue<P>, Queue<P>>> {
         let queue = || match capacity(plan.size) {
@@ -28,7 +37,7 @@ impl<P: Payload> Transport for Queues<P> {
         };
         let (there, back) = (queue()?, queue()?);
         let argument = (plan, back.clone(), there.clone());
-        let partner = Worker::new(Process::start(queue_partner::<P>, argument)?);
+        let partner = Worker::start(queue_partner::<P>, argument)?;
         Ok(Connected { sender: there, receiver: back, partner: Box::new(partner) })
     }
 }
@@ -54,14 +63,20 @@ impl<P: Payload> Receiving for Queue<P> {
 pub(crate) struct Pipes<P>(pub(crate) PhantomData<P>);
 
 impl<P: Payload> Transport for Pipes<P> {
-    const NAME: &'static str = P::PIPE;
-    const SIDE: Side = Side::Brigade;
     type Sender = Connection<P>;
     type Receiver = Connection<P>;
 
+    fn name(&self) -> &'static str {
+        P::PIPE
+    }
+
+    fn side(&self) -> Side {
+        Side::Brigade
+    }
+
     fn start(&self, plan: Plan) -> Result<Connected<Connection<P>, Connection<P>>> {
         let (here, there) = pipe()?;
-        let partner = Worker::new(Process::start(pipe_partner::<P>, (plan, there))?);
+        let partner = Worker::start(pipe_partner::<P>, (plan, there))?;
         Ok(Connected { sender: here.clone(), receiver: here, partner: Box::new(partner) })
     }
 }
@@ -80,5 +95,21 @@ impl<P: Payload> Receiving for Connection<P> {
     fn receive(&mut self, message: &mut Vec<u8>, _size: usize) -> Result<()> {
         self.recv()?.write_to(message);
         Ok(())
+    }
+}
+
+impl Joint for Queue<Message> {
+    fn invite<J: Job<Self>>(self: &Arc<Self>, job: J) -> Result<Box<dyn Companion>> {
+        worker::invite(&**self, job)
+    }
+}
+
+impl Exchange for Queue<Message> {
+    fn put(&self, message: Message) -> Result<()> {
+        Ok(Queue::put(self, message)?)
+    }
+
+    fn get(&self) -> Result<Message> {
+        Ok(Queue::get(self)?)
     }
 }

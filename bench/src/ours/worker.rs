@@ -3,18 +3,24 @@
 use crate::Result;
 use crate::companion::{Companion, Job};
 use crate::partner::Ending;
+use brigade::codec::Message;
 use brigade::{ExitStatus, Process, Producer, Queue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::process::ExitCode;
 
-/// A process that is killed when its case gives up.
+/// A process that is killed when its case gives up, and ends when this one does.
 #[derive(Debug)]
 pub(crate) struct Worker(Option<Process>);
 
 impl Worker {
-    pub(crate) fn new(process: Process) -> Self {
-        Self(Some(process))
+    pub(crate) fn start<F, A>(function: F, argument: A) -> Result<Self>
+    where
+        F: Fn(A) -> ExitCode + Copy + Send + 'static,
+        A: Message,
+    {
+        let builder = Process::builder().dies_with_parent();
+        Ok(Self(Some(builder.start(function, argument)?)))
     }
 }
 
@@ -60,8 +66,8 @@ where
     J: Job<T>,
 {
     let numbers = Queue::bounded(16)?;
-    let process = Process::start(join::<T, J>, (object.clone(), job, numbers.producer()?))?;
-    Ok(Box::new(Colleague { worker: Box::new(Worker::new(process)), numbers }))
+    let worker = Worker::start(join::<T, J>, (object.clone(), job, numbers.producer()?))?;
+    Ok(Box::new(Colleague { worker: Box::new(worker), numbers }))
 }
 
 fn join<T, J: Job<T>>((object, job, numbers): (T, J, Producer<u64>)) -> ExitCode {

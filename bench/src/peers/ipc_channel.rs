@@ -17,9 +17,12 @@ pub(crate) struct Bytes;
 pub(crate) struct Typed;
 
 impl Transport for Bytes {
-    const NAME: &'static str = "ipc-channel, bytes";
     type Sender = IpcBytesSender;
     type Receiver = IpcBytesReceiver;
+
+    fn name(&self) -> &'static str {
+        "ipc-channel, bytes"
+    }
 
     fn start(&self, plan: Plan) -> Result<Connected<IpcBytesSender, IpcBytesReceiver>> {
         start(BYTES, plan)
@@ -27,9 +30,12 @@ impl Transport for Bytes {
 }
 
 impl Transport for Typed {
-    const NAME: &'static str = "ipc-channel, typed";
     type Sender = IpcSender<Vec<u8>>;
     type Receiver = IpcReceiver<Vec<u8>>;
+
+    fn name(&self) -> &'static str {
+        "ipc-channel, typed"
+    }
 
     fn start(&self, plan: Plan) -> Result<Connected<IpcSender<Vec<u8>>, IpcReceiver<Vec<u8>>>> {
         start(TYPED, plan)

@@ -11,9 +11,12 @@ pub(crate) const KIND: &str = "socket";
 pub(crate) struct Socket;
 
 impl Transport for Socket {
-    const NAME: &'static str = "unix stream socket";
     type Sender = UnixStream;
     type Receiver = UnixStream;
+
+    fn name(&self) -> &'static str {
+        "unix stream socket"
+    }
 
     fn start(&self, plan: Plan) -> Result<Connected<UnixStream, UnixStream>> {
         let (sender, partners) = UnixStream::pair()?;

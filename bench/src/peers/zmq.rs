@@ -17,9 +17,12 @@ const PATIENCE: i32 = 10_000;
 pub(crate) struct PushPull;
 
 impl Transport for PushPull {
-    const NAME: &'static str = "ZeroMQ PUSH/PULL, ipc://";
     type Sender = Socket;
     type Receiver = Socket;
+
+    fn name(&self) -> &'static str {
+        "ZeroMQ PUSH/PULL, ipc://"
+    }
 
     fn start(&self, plan: Plan) -> Result<Connected<Socket, Socket>> {
         let folder = tempfile::tempdir()?;

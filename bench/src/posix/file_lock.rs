@@ -2,12 +2,10 @@
 
 use crate::Result;
 use crate::companion::{self, Companion, Job, Joint};
-use crate::partner::standard_input;
+use crate::posix::page::Page;
 use crate::turns::Turns;
-use brigade_sys::memory::{self, Mapping};
 use nix::fcntl::{FcntlArg, fcntl};
 use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -15,8 +13,6 @@ use tempfile::{NamedTempFile, TempPath};
 
 pub(crate) const FLOCK: &str = "flock";
 pub(crate) const DESCRIPTION: &str = "open-file-description";
-
-const SIZE: usize = 4096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -30,7 +26,7 @@ pub(crate) struct FileLock {
     kind: Kind,
     locked: File,
     counter: &'static AtomicU64,
-    counters: OwnedFd,
+    page: Page,
     /// The process that made the file removes it.
     path: Option<TempPath>,
 }
@@ -46,21 +42,18 @@ impl FileLock {
 
     fn create(kind: Kind) -> Result<Self> {
         let (locked, path) = NamedTempFile::new()?.into_parts();
-        let counters = memory::create("brigade-bench", SIZE as u64)?;
-        Self::open(kind, locked, Some(path), counters)
+        Self::open(kind, locked, Some(path), Page::create()?)
     }
 
-    fn open(kind: Kind, locked: File, path: Option<TempPath>, counters: OwnedFd) -> Result<Self> {
-        let mapping = Mapping::new(counters.try_clone()?, SIZE)?;
-        let counter = mapping.get(0).ok_or("the shared page is too small")?;
-        Ok(Self { kind, locked, counter, counters, path })
+    fn open(kind: Kind, locked: File, path: Option<TempPath>, page: Page) -> Result<Self> {
+        Ok(Self { kind, locked, counter: page.word(0)?, page, path })
     }
 
     /// In the partner: the one it was started with.
     pub(crate) fn inherited(kind: &str, path: &str) -> Result<Self> {
         let kind = if kind == FLOCK { Kind::Flock } else { Kind::Description };
         let locked = File::options().read(true).write(true).open(path)?;
-        Self::open(kind, locked, None, standard_input()?.into())
+        Self::open(kind, locked, None, Page::inherited()?)
     }
 
     fn lock(&self) -> Result<()> {
@@ -98,7 +91,7 @@ impl Joint for FileLock {
         };
         let path = self.path.as_deref().and_then(|path| path.to_str());
         let path = path.ok_or("the lock file's path is no text")?;
-        companion::partner(kind, path, job, Some(self.counters.try_clone()?))
+        companion::partner(kind, path, job, self.page.for_partner()?)
     }
 }
 

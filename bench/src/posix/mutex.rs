@@ -1,4 +1,4 @@
-//! The C library's mutex in shared memory, and the bare word that is the bound of everything.
+//! The C library's mutex in shared memory.
 //!
 //! # Safety
 //!
@@ -9,26 +9,22 @@
 
 use crate::Result;
 use crate::companion::{self, Companion, Job, Joint};
-use crate::partner::standard_input;
+use crate::posix::check;
+use crate::posix::page::Page;
 use crate::turns::Turns;
-use brigade_sys::memory::{self, Mapping};
-use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-pub(crate) const MUTEX: &str = "mutex";
-pub(crate) const WORD: &str = "word";
+pub(crate) const KIND: &str = "mutex";
 
-/// The mapping: the mutex on its first cache lines, the counter behind it.
-const SIZE: usize = 4096;
+/// The mutex is on the first cache lines of the page, the counter behind it.
 const COUNTER: usize = 256;
 
 /// What the kernel does with a mutex whose owner dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Robustness {
+pub(super) enum Robustness {
     Stalled,
     Robust,
 }
@@ -38,7 +34,7 @@ enum Robustness {
 pub(crate) struct Mutex {
     mutex: *mut libc::pthread_mutex_t,
     counter: &'static AtomicU64,
-    file: OwnedFd,
+    page: Page,
 }
 
 impl Mutex {
@@ -52,45 +48,43 @@ impl Mutex {
         Self::create(Robustness::Robust)
     }
 
+    /// In the partner: the one it was started with.
+    pub(crate) fn inherited() -> Result<Self> {
+        Self::on(Page::inherited()?)
+    }
+
     fn create(robustness: Robustness) -> Result<Self> {
-        let this = Self::open(memory::create("brigade-bench", SIZE as u64)?)?;
-        let mut attributes = MaybeUninit::uninit();
-        // SAFETY: the pointer leads to memory for an attribute object.
-        check(unsafe { libc::pthread_mutexattr_init(attributes.as_mut_ptr()) })?;
-        let attributes = attributes.as_mut_ptr();
-        // SAFETY: the attributes were initialized above.
-        check(unsafe {
-            libc::pthread_mutexattr_setpshared(attributes, libc::PTHREAD_PROCESS_SHARED)
-        })?;
-        if robustness == Robustness::Robust {
-            // SAFETY: the attributes were initialized above.
-            check(unsafe {
-                libc::pthread_mutexattr_setrobust(attributes, libc::PTHREAD_MUTEX_ROBUST)
-            })?;
-        }
-        // SAFETY: the mutex is aligned memory that nobody else knows yet; the attributes are valid.
-        check(unsafe { libc::pthread_mutex_init(this.mutex, attributes) })?;
+        let this = Self::on(Page::create()?)?;
+        initialize(this.mutex, robustness)?;
         Ok(this)
     }
 
-    /// Opens what [`create`](Self::create) has made.
-    fn open(file: OwnedFd) -> Result<Self> {
-        let mapping = Mapping::new(file.try_clone()?, SIZE)?;
-        let missing = "the shared page is too small";
-        let mutex = mapping.bytes(0, size_of::<libc::pthread_mutex_t>()).ok_or(missing)?.cast();
-        let counter = mapping.get(COUNTER).ok_or(missing)?;
-        Ok(Self { mutex, counter, file })
+    fn on(page: Page) -> Result<Self> {
+        Ok(Self { mutex: page.place(0)?, counter: page.word(COUNTER)?, page })
     }
+}
 
-    /// In the partner: the one it was started with.
-    pub(crate) fn inherited() -> Result<Self> {
-        Self::open(standard_input()?.into())
+/// Makes a mutex for several processes out of memory that nobody else knows yet.
+pub(super) fn initialize(mutex: *mut libc::pthread_mutex_t, robustness: Robustness) -> Result<()> {
+    let mut attributes = MaybeUninit::uninit();
+    // SAFETY: the pointer leads to memory for an attribute object.
+    check(unsafe { libc::pthread_mutexattr_init(attributes.as_mut_ptr()) })?;
+    let attributes = attributes.as_mut_ptr();
+    // SAFETY: the attributes were initialized above.
+    check(unsafe { libc::pthread_mutexattr_setpshared(attributes, libc::PTHREAD_PROCESS_SHARED) })?;
+    if robustness == Robustness::Robust {
+        // SAFETY: the attributes were initialized above.
+        check(unsafe {
+            libc::pthread_mutexattr_setrobust(attributes, libc::PTHREAD_MUTEX_ROBUST)
+        })?;
     }
+    // SAFETY: the mutex is aligned memory that nobody else knows yet; the attributes are valid.
+    check(unsafe { libc::pthread_mutex_init(mutex, attributes) })
 }
 
 impl Joint for Mutex {
     fn invite<J: Job<Self>>(self: &Arc<Self>, job: J) -> Result<Box<dyn Companion>> {
-        companion::partner(MUTEX, "", job, Some(self.file.try_clone()?))
+        companion::partner(KIND, "", job, self.page.for_partner()?)
     }
 }
 
@@ -115,49 +109,4 @@ impl Turns for Mutex {
     fn total(&self) -> Result<u64> {
         Ok(self.counter.load(Relaxed))
     }
-}
-
-/// A bare word in shared memory, which is added to at once.
-#[derive(Debug)]
-pub(crate) struct Word {
-    word: &'static AtomicU64,
-    file: OwnedFd,
-}
-
-impl Word {
-    pub(crate) fn create() -> Result<Self> {
-        Self::open(memory::create("brigade-bench", SIZE as u64)?)
-    }
-
-    fn open(file: OwnedFd) -> Result<Self> {
-        let mapping = Mapping::new(file.try_clone()?, SIZE)?;
-        Ok(Self { word: mapping.get(0).ok_or("the shared page is too small")?, file })
-    }
-
-    /// In the partner: the one it was started with.
-    pub(crate) fn inherited() -> Result<Self> {
-        Self::open(standard_input()?.into())
-    }
-}
-
-impl Joint for Word {
-    fn invite<J: Job<Self>>(self: &Arc<Self>, job: J) -> Result<Box<dyn Companion>> {
-        companion::partner(WORD, "", job, Some(self.file.try_clone()?))
-    }
-}
-
-impl Turns for Word {
-    #[inline]
-    fn turn(&self, within: impl FnOnce() -> Result<()>) -> Result<()> {
-        self.word.fetch_add(1, Relaxed);
-        within()
-    }
-
-    fn total(&self) -> Result<u64> {
-        Ok(self.word.load(Relaxed))
-    }
-}
-
-fn check(code: libc::c_int) -> Result<()> {
-    if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code).into()) }
 }

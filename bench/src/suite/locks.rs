@@ -4,11 +4,13 @@ use super::{CONTENTION, python};
 use crate::Result;
 use crate::case::{Case, Cores, Group, Side, Unit};
 use crate::contention::Pause;
-use crate::ours::lock::{Added, Updated};
+use crate::ours::lock::{Added, OnePermit, Updated};
 use crate::posix::file_lock::FileLock;
-use crate::posix::mutex::{Mutex, Word};
+use crate::posix::mutex::Mutex;
+use crate::posix::semaphore;
+use crate::posix::word::Counter;
 use crate::turns::{Mechanism, Question, Turns};
-use brigade::Lock;
+use brigade::{Lock, RLock};
 use std::sync;
 
 pub(super) fn groups() -> Vec<Group> {
@@ -17,12 +19,17 @@ pub(super) fn groups() -> Vec<Group> {
 
 /// Every lock; `python` is added by the groups that Python can take part in.
 fn locks(question: Question) -> Vec<Box<dyn Case>> {
-    let mut cases = vec![ask("Lock", Side::Brigade, || Ok(Lock::new(0)?), question)];
+    let mut cases = vec![
+        ask("Lock", Side::Brigade, || Ok(Lock::new(0)?), question),
+        ask("RLock", Side::Brigade, || Ok(RLock::new(0)?), question),
+        ask("Semaphore of one", Side::Brigade, OnePermit::create, question),
+    ];
     if question != Question::OwnerKilled {
         let std = || Ok(sync::Mutex::new(0));
         let parking_lot = || Ok(parking_lot::Mutex::new(0));
         cases.extend([
             ask("pthread mutex, process-shared", Side::Peer, Mutex::stalled, question),
+            ask("sem_t, process-shared", Side::Peer, semaphore::Mutex::create, question),
             ask("std Mutex (threads)", Side::Bound, std, question),
             ask("parking_lot Mutex (threads)", Side::Bound, parking_lot, question),
         ]);
@@ -47,6 +54,8 @@ fn ask<T: Turns>(
 fn alone() -> Group {
     let mut cases = locks(Question::Alone);
     cases.push(python("Python Lock", "lock_alone", &[], 500_000));
+    cases.push(python("Python RLock", "rlock_alone", &[], 500_000));
+    cases.push(python("Python Semaphore", "semaphore_alone", &[], 500_000));
     Group {
         family: "locks",
         name: "lock, uncontended",
@@ -124,7 +133,7 @@ fn counter() -> Group {
         cases: vec![
             ask("Value::fetch_add", Side::Brigade, Added::create, QUESTION),
             ask("Value::update", Side::Brigade, Updated::create, QUESTION),
-            ask("bare atomic add", Side::Bound, Word::create, QUESTION),
+            ask("bare atomic add", Side::Bound, Counter::create, QUESTION),
             ask("pthread mutex, process-shared", Side::Peer, Mutex::stalled, QUESTION),
             python("Python Value with its lock", "value_contended", &[], CONTENTION),
             python("Python Manager Value and Lock", "manager_contended", &[], CONTENTION),

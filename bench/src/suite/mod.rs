@@ -1,5 +1,8 @@
 //! All groups and cases, in the order of the tables.
 
+mod creation;
+mod data;
+mod hand_offs;
 mod locks;
 mod pools;
 mod queues;
@@ -7,14 +10,22 @@ mod round_trips;
 
 use crate::case::{Case, Group};
 use crate::options::Options;
-use crate::peers::python::Python;
+use crate::peers::program::{Language, Program};
 
 /// How long two processes of Python contend, in milliseconds.
 const CONTENTION: u64 = 300;
 
 /// The groups that are asked for, without those that are empty then.
 pub(crate) fn groups(options: &Options) -> Vec<Group> {
-    let families = [queues::groups(), round_trips::groups(), locks::groups(), pools::groups()];
+    let families = [
+        queues::groups(),
+        round_trips::groups(),
+        locks::groups(),
+        hand_offs::groups(),
+        data::groups(),
+        creation::groups(),
+        pools::groups(),
+    ];
     let mut groups: Vec<Group> = families.into_iter().flatten().collect();
     for group in &mut groups {
         let (family, name) = (group.family, group.name);
@@ -30,5 +41,14 @@ fn python(
     arguments: &'static [u64],
     count: u64,
 ) -> Box<dyn Case> {
-    Box::new(Python { name, function, arguments, count })
+    Box::new(Program { language: Language::Python, name, function, arguments, count })
+}
+
+fn boost(
+    name: &'static str,
+    function: &'static str,
+    arguments: &'static [u64],
+    count: u64,
+) -> Box<dyn Case> {
+    Box::new(Program { language: Language::Boost, name, function, arguments, count })
 }

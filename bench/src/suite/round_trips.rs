@@ -1,10 +1,13 @@
 //! Messages there and back.
 
-use super::python;
+use super::{boost, python};
 use crate::case::{Case, Cores, Group, Unit};
 use crate::ours::channel::{Pipes, Queues};
+use crate::peers::crossbeam::Crossbeam;
+use crate::peers::iceoryx::{self, Waiting};
 use crate::peers::ipc_channel::Bytes;
 use crate::peers::pipe::Pipe;
+use crate::peers::ring::BareRing;
 use crate::peers::socket::Socket;
 use crate::peers::zmq::PushPull;
 use crate::stream::{RoundTrip, Transport};
@@ -59,16 +62,25 @@ struct Counts {
 
 fn cases(silence: Duration, arguments: &'static [u64], counts: Counts) -> Vec<Box<dyn Case>> {
     let Counts { awake, asleep } = counts;
-    vec![
+    let mut cases = vec![
         echo(Queues::<[u64; 8]>(PhantomData), awake, silence),
         echo(Pipes::<[u64; 8]>(PhantomData), awake, silence),
         echo(Pipe, asleep, silence),
         echo(Socket, asleep, silence),
         echo(PushPull, asleep, silence),
         echo(Bytes, asleep, silence),
+        echo(iceoryx::copied(Waiting::Events), asleep, silence),
+        boost("Boost message_queue", "round_trip", arguments, asleep),
+        echo(Crossbeam, awake, silence),
         python("Python Pipe, bytes", "round_trip_pipe_bytes", arguments, asleep),
         python("Python Queue", "round_trip_queue", arguments, asleep / 2),
-    ]
+    ];
+    // Who never sleeps has no partner that could fall asleep, and none on its own core.
+    if awake > asleep {
+        cases.push(echo(iceoryx::copied(Waiting::Polling), awake, silence));
+        cases.push(echo(BareRing, awake, silence));
+    }
+    cases
 }
 
 fn echo(transport: impl Transport + 'static, count: u64, silence: Duration) -> Box<dyn Case> {

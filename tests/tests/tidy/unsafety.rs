@@ -7,9 +7,16 @@ use crate::source::{Source, has_word};
 const CRATES: [&str; 2] = ["crates/sys/src/", "crates/shm/src/"];
 
 /// The audited files elsewhere: the function pointer from an offset, the entry point, and the C
-/// library's mutex among the peers of the benchmarks.
-const FILES: [&str; 3] =
-    ["crates/process/src/call.rs", "crates/process/src/entry.rs", "bench/src/posix/mutex.rs"];
+/// library's objects among the peers of the benchmarks.
+const FILES: [&str; 7] = [
+    "crates/process/src/call.rs",
+    "crates/process/src/entry.rs",
+    "bench/src/posix/barrier.rs",
+    "bench/src/posix/condition.rs",
+    "bench/src/posix/mutex.rs",
+    "bench/src/posix/segment.rs",
+    "bench/src/posix/semaphore.rs",
+];
 
 /// The crates that deny it at their root, because of the files above.
 const DENYING: [&str; 4] = [
