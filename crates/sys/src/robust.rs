@@ -193,6 +193,13 @@ impl RobustLock {
         }
     }
 
+    /// Makes the next release wake one who sleeps on the word returned, with the value to expect.
+    /// Before it looks at the lock for the last time, the caller calls `barrier::heavy`; after its
+    /// sleep it arms again, for the others.
+    pub(crate) fn arm(&self) -> (&AtomicU32, u32) {
+        (&self.sleepers, self.sleepers.fetch_or(ARMED, Relaxed) | ARMED)
+    }
+
     /// Wakes everyone who [watches](Self::watch) the holder.
     pub fn wake_watchers(&self) {
         futex::wake_all(&self.word);
@@ -219,7 +226,7 @@ impl RobustLock {
         }
         loop {
             thread.set_pending(bell::link(&self.sleepers));
-            let armed = self.sleepers.fetch_or(ARMED, Relaxed) | ARMED;
+            let armed = self.arm();
             let patience = barrier::heavy(); // With `unlock`.
             if let Some((word, held)) = self.watch() {
                 if deadline.is_past() {
@@ -228,11 +235,11 @@ impl RobustLock {
                 }
                 let until = Deadline::after(LOOK_AGAIN).min(patience).min(deadline);
                 // Where the kernel watches but one word, it is that which a release wakes.
-                futex::wait_any(&[(&self.sleepers, armed), (word, held)], until);
+                futex::wait_any(&[armed, (word, held)], until);
             }
             kill_point("robust.woken");
             // Whether this was a wake-up or not: from here on the next release wakes the next.
-            self.sleepers.fetch_or(ARMED, Relaxed);
+            self.arm();
             kill_point("robust.armed");
             thread.set_pending(self.link());
             kill_point("robust.announced");

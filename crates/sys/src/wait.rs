@@ -8,9 +8,9 @@
 //!
 //! # What a dead process leaves
 //!
-//! A thread has one `pending` field. One that sleeps on a single bell promises there, as
+//! A thread has one `pending` field. One that sleeps on a single bell, or lock, promises there, as
 //! [`Bell::wait`](crate::bell::Bell::wait) does, that its wake-up is passed on if it dies. One that
-//! sleeps on several cannot promise it for each. It arms them so that a ring wakes everyone
+//! sleeps on several cannot promise it for each. It arms bells so that a ring wakes everyone
 //! instead; and in case it is the only one whom the kernel wakes for a dead ringer, and dies too,
 //! those who sleep on bells look for themselves now and then.
 //!
@@ -43,6 +43,15 @@ pub trait Waitable {
     fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>);
 }
 
+/// A lock that somebody held.
+#[derive(Debug)]
+struct Held<'a> {
+    /// The lock's word, as it was.
+    word: (&'a AtomicU32, u32),
+    /// Where a release wakes one.
+    sleepers: &'a AtomicU32,
+}
+
 /// What a thread is about to sleep on.
 #[derive(Debug, Default)]
 pub struct Sleep<'a> {
@@ -50,8 +59,7 @@ pub struct Sleep<'a> {
     /// What nobody wakes, and yet must not have changed.
     counts: Vec<(&'a AtomicU32, u32)>,
     bells: Vec<&'a AtomicU32>,
-    /// The words of locks, as they were.
-    locks: Vec<(&'a AtomicU32, u32)>,
+    locks: Vec<Held<'a>>,
     descriptors: Vec<BorrowedFd<'a>>,
     nap: Option<Duration>,
 }
@@ -64,9 +72,11 @@ impl<'a> Sleep<'a> {
 
     /// Wakes when `lock` is released or its holder dies. Does not sleep when nobody holds it.
     pub fn lock(&mut self, lock: &'a RobustLock) {
-        let Some((word, expected)) = lock.watch() else { return self.nap(Duration::ZERO) };
-        self.words.push((word, expected));
-        self.locks.push((word, expected));
+        // Armed first: see `RobustLock::arm`.
+        let armed = lock.arm();
+        let Some(word) = lock.watch() else { return self.nap(Duration::ZERO) };
+        self.words.extend([armed, word]);
+        self.locks.push(Held { word, sleepers: armed.0 });
         self.nap(LOOK_AGAIN);
     }
 
@@ -159,12 +169,16 @@ impl<'a> Sleep<'a> {
 
     /// Sleeps, and sees to it that the wake-up reaches the next one, also if this thread dies.
     fn sleep_and_pass_on(&mut self, deadline: Deadline) {
-        let [bell] = self.bells.as_slice() else {
-            self.sleep(deadline);
-            return self.pass_on();
+        let word = match (self.bells.as_slice(), self.locks.as_slice()) {
+            ([bell], []) => bell,
+            ([], [lock]) => lock.sleepers,
+            _ => {
+                self.sleep(deadline);
+                return self.pass_on();
+            }
         };
         let thread = Thread::current();
-        thread.set_pending(bell::link(bell));
+        thread.set_pending(bell::link(word));
         self.sleep(deadline);
         self.pass_on();
         thread.clear_pending();
@@ -172,15 +186,17 @@ impl<'a> Sleep<'a> {
 
     /// Arms the bells again and wakes one more sleeper of each: our wake-up may have been meant
     /// for someone else, and the ringer may have died before it woke the rest. So for the locks.
+    /// A bell's mark for one sleeper is the lock's.
     fn pass_on(&self) {
         for bell in &self.bells {
             bell.fetch_or(WAITERS, Relaxed);
             futex::wake(bell, 1);
         }
-        for &(lock, expected) in &self.locks {
+        for Held { word: (word, expected), sleepers } in &self.locks {
+            sleepers.fetch_or(WAITERS, Relaxed);
             // As it was, nobody has released it, and nobody was woken.
-            if lock.load(Relaxed) != expected {
-                futex::wake(lock, 1);
+            if word.load(Relaxed) != *expected {
+                futex::wake(sleepers, 1);
             }
         }
     }
