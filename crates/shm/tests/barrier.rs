@@ -1,7 +1,6 @@
 //! What a killed process leaves at a barrier: nobody who waits for it.
 #![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use brigade_shm::sync::BrokenBarrier;
@@ -14,15 +13,9 @@ const SOON: Duration = Duration::from_secs(10);
 /// How many come to the barrier.
 const PARTIES: usize = 4;
 
-/// Whether the child sleeps, or has ended: it does nothing more by itself.
-fn rests(child: &Child) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", child.pid())).unwrap();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['S', 'Z']))
-}
-
 fn until_it_rests(child: &Child) {
     let began = Instant::now();
-    while !rests(child) {
+    while !child.rests() {
         assert!(began.elapsed() < SOON, "it never waits");
         std::thread::yield_now();
     }

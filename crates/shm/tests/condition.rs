@@ -2,7 +2,6 @@
 //! and one that it did not follow is another's.
 #![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use brigade_shm::sync::TryLockError;
@@ -18,12 +17,6 @@ fn until(what: impl Fn() -> bool) {
         assert!(began.elapsed() < SOON, "it never happens");
         std::thread::yield_now();
     }
-}
-
-/// Whether the child sleeps, or has ended: it does nothing more by itself.
-fn rests(child: &Child) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", child.pid())).unwrap();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['S', 'Z']))
 }
 
 /// A lock, a condition for it, and where those who were notified report.
@@ -55,7 +48,7 @@ impl Stage {
             self.woken.put(told).unwrap();
             Event::new().unwrap().wait();
         });
-        until(|| self.condition.waiting() > before && rests(&waiter));
+        until(|| self.condition.waiting() > before && waiter.rests());
         waiter
     }
 }
@@ -154,7 +147,7 @@ fn be_notified_and_die(step: u32) -> (bool, bool, Duration) {
         drop(guard);
         arm(0);
     });
-    until(|| rests(&first));
+    until(|| first.rests());
     let others = [stage.waiter(2), stage.waiter(3)];
     assert_eq!(stage.condition.notify(1), 1);
     let ended = first.join();

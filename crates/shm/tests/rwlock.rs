@@ -1,7 +1,6 @@
 //! What a killed process leaves in a read-write lock: nothing that anyone waits for.
 #![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use brigade_shm::sync::{LockTimeoutError, TryLockError};
@@ -34,11 +33,6 @@ fn write(lock: &Pair) {
     guard[1] += 1;
 }
 
-fn rests(child: &Child) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", child.pid())).unwrap();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['S', 'Z']))
-}
-
 /// Starts a child and waits until it sleeps in `body`.
 fn start_to_rest(body: impl FnOnce()) -> Child {
     let begun = Event::new().unwrap();
@@ -48,7 +42,7 @@ fn start_to_rest(body: impl FnOnce()) -> Child {
     });
     assert!(begun.wait_timeout(SOON));
     let began = Instant::now();
-    while !rests(&child) {
+    while !child.rests() {
         assert!(began.elapsed() < SOON, "it never waits");
         std::thread::yield_now();
     }

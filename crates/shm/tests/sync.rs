@@ -144,6 +144,39 @@ fn a_waiter_gets_the_permit_of_a_killed_holder_at_once() {
     }
 }
 
+#[test]
+fn a_waiter_whom_a_newcomer_overtook_gets_the_permit_when_that_is_killed() {
+    let _alone = alone();
+    for _ in 0..10 {
+        let semaphore = Semaphore::new(1).unwrap();
+        let first = semaphore.acquire();
+        let (taken, got) = (Queue::bounded(1).unwrap(), Queue::bounded(1).unwrap());
+        let waiter = start(|| {
+            let permit = semaphore.acquire_timeout(SOON);
+            got.put(permit.is_some()).unwrap();
+        });
+        while !waiter.rests() {
+            std::thread::yield_now();
+        }
+        waiter.halt();
+        drop(first);
+        let newcomer = start(|| {
+            let _permit = semaphore.acquire();
+            taken.put(()).unwrap();
+            park();
+        });
+        taken.get().unwrap();
+        waiter.go_on();
+        // Woken for nothing, it sleeps again, and knows only now whom it waits for.
+        while !waiter.rests() {
+            std::thread::yield_now();
+        }
+        newcomer.kill();
+        assert!(got.get_timeout(SOON).unwrap(), "nobody told the waiter");
+        waiter.join();
+    }
+}
+
 /// EVT-01 over processes, W7.
 #[test]
 fn an_event_is_set_or_not_at_whatever_step_its_setter_dies_and_whoever_waited_is_woken() {

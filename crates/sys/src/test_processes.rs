@@ -92,6 +92,14 @@ impl Child {
         unsafe { libc::kill(self.0, signal) };
     }
 
+    /// Whether its first thread sleeps, or has ended.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()));
+        let stat = stat.expect("the child is not yet waited for");
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['S', 'Z']))
+    }
+
     /// Whether the child has ended, and waits to be joined.
     pub fn has_ended(&self) -> bool {
         let options = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;

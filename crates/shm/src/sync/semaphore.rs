@@ -6,20 +6,23 @@
 //! | `held[slot]` | which process of the slot holds how many: the truth                         |
 //! | `available` | `total` less the sum of `held`: computed, kept so that a look is cheap       |
 //!
-//! All are changed under one internal lock, each by one store.
+//! All are changed under one internal lock, each by one store. Only the words of processes that hold
+//! the object are looked at: one who has a permit does.
 //!
 //! # Why no wake-up is lost
 //!
 //! Every change that may free a permit is stored inside a ring; a waiter looks at `available`
-//! between arming and sleeping. It also watches the processes that hold permits: the kernel wakes
-//! it at their death.
+//! between arming and sleeping. Each time it arms, it also watches those who hold permits then: the
+//! kernel wakes it at their death. One who takes a permit after that look left no permit free, and
+//! the waiter that slept on before it arms anew when its permit was freed.
 //!
 //! # What a dead process leaves
 //!
 //! *Inside the lock*: `held` and `available` may disagree; the next one in finds the owner dead and
 //! computes `available` anew. One who sleeps is woken by the unfinished ring and sees that the lock
-//! is orphaned. *Outside*: its permits stay in `held` under a tag that names no living
-//! process. Whoever finds no permit available looks for such, and takes them back.
+//! is orphaned. *Outside*: its permits stay in `held` under a tag that names no living process, so
+//! more are taken than the living hold. Whoever finds no permit available compares that, and takes
+//! them back.
 
 use std::fmt;
 use std::time::Duration;
@@ -35,7 +38,7 @@ use brigade_sys::wait::{Sleep, Waitable};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::arena::MAX_PROCESSES;
-use crate::arena::block::Kind;
+use crate::arena::block::{Block, Kind};
 use crate::arena::census::{self, Tag};
 use crate::arena::heap::Plan;
 use crate::error::Error;
@@ -171,7 +174,14 @@ impl Semaphore {
         };
         let new = total.checked_add(permits).filter(|&new| new <= bound);
         let new = new.ok_or(ReleaseError { bound })?;
-        self.settle(new, None);
+        let available = self.available().saturating_add(permits);
+        // Each waiter that gets a permit passes the wake-up on, so one is enough for many.
+        self.shared.bell.ring_after(|| {
+            self.shared.total.store(new, Relaxed);
+            kill_point("semaphore.total");
+            self.shared.available.store(available, Relaxed);
+            kill_point("semaphore.released");
+        });
         Ok(())
     }
 
@@ -187,19 +197,8 @@ impl Semaphore {
                 return Some(permit);
             }
             self.handle.before_sleep();
-            let holders = self.holders();
-            let arena = self.handle.arena();
-            let look = || {
-                let freed = self.available() > 0
-                    || self.shared.lock.is_orphaned()
-                    || holders.iter().any(|tag| census::has_died(arena, *tag));
-                freed.then_some(())
-            };
-            let watch = |sleep: &mut Sleep<'static>| {
-                for tag in &holders {
-                    census::watch(arena, tag.slot, sleep);
-                }
-            };
+            let look = || (self.available() > 0 || self.needs_settling()).then_some(());
+            let watch = |sleep: &mut Sleep<'static>| self.watch_holders(sleep);
             if self.shared.bell.wait(deadline, look, watch).is_none() {
                 return self.try_acquire();
             }
@@ -232,33 +231,62 @@ impl Semaphore {
             // The permit is a forked parent's: it is not ours to return.
             return;
         }
-        let total = self.shared.total.load(Relaxed);
-        let spent = u32::from(fate == Fate::Spent);
-        self.settle(total.saturating_sub(spent), Some(tag));
+        let available = self.available();
+        match fate {
+            // If this process dies between the two, the next one finds the lock orphaned.
+            Fate::Returned => self.shared.bell.ring_after(|| {
+                self.add_held(tag, -1);
+                kill_point("semaphore.given");
+                self.shared.available.store(available.saturating_add(1), Relaxed);
+                kill_point("semaphore.returned");
+            }),
+            Fate::Spent => {
+                let total = self.shared.total.load(Relaxed);
+                self.shared.total.store(total.saturating_sub(1), Relaxed);
+                kill_point("semaphore.spent");
+                self.add_held(tag, -1);
+                kill_point("semaphore.forgotten");
+            }
+        }
     }
 
     /// Takes back the permits of the dead, and says whether there are any available.
     fn take_back(&self) -> bool {
-        let arena = self.handle.arena();
-        if self.shared.lock.is_orphaned()
-            || self.holders().into_iter().any(|tag| census::is_gone(arena, tag))
-        {
+        if self.needs_settling() {
             let _locked = self.lock();
-            self.settle(self.shared.total.load(Relaxed), None);
+            self.settle();
         }
         self.available() > 0
     }
 
-    /// Which processes hold permits.
-    fn holders(&self) -> Vec<Tag> {
-        (0..)
-            .zip(&self.shared.held)
-            .filter_map(|(slot, held)| {
-                // PAIR held: with the store in `add_held`.
-                let word = held.load(Acquire);
-                (count(word) > 0).then(|| Tag { slot, generation: generation(word) })
-            })
-            .collect()
+    /// Whether permits are missing that nobody who lives has, or whose last user died amid a change.
+    fn needs_settling(&self) -> bool {
+        let arena = self.handle.arena();
+        let taken = self.shared.total.load(Relaxed).saturating_sub(self.available());
+        let held = || {
+            let living = self.holders().filter(|&(tag, _)| !census::has_died(arena, tag));
+            living.fold(0_u32, |sum, (_, permits)| sum.saturating_add(permits))
+        };
+        self.shared.lock.is_orphaned() || taken > 0 && taken > held()
+    }
+
+    /// Which processes hold permits, and how many.
+    fn holders(&self) -> impl Iterator<Item = (Tag, u32)> {
+        let arena = self.handle.arena();
+        let block: Option<&Block> = arena.mapping().get(self.handle.place().offset);
+        let slots = block.into_iter().flat_map(Block::holding_slots);
+        slots.filter_map(|slot| {
+            // PAIR held: with the store in `add_held`.
+            let word = self.shared.held.get(usize::from(slot))?.load(Acquire);
+            let tag = Tag { slot, generation: generation(word) };
+            (count(word) > 0).then_some((tag, count(word)))
+        })
+    }
+
+    fn watch_holders(&self, sleep: &mut Sleep<'_>) {
+        for (tag, _) in self.holders() {
+            census::watch(self.handle.arena(), tag.slot, sleep);
+        }
     }
 
     fn held_by(&self, tag: Tag) -> u32 {
@@ -273,38 +301,29 @@ impl Semaphore {
         self.shared.held[usize::from(tag.slot)].store(word, Release);
     }
 
-    /// Makes `total` the number of permits, takes one from `returning` and all from the dead, and
-    /// computes what is available. Under the lock.
+    /// Takes all permits from the dead and computes what is available. Under the lock.
     ///
     /// All stores happen inside one ring: if this process dies among them, a waiter wakes, finds
     /// the lock orphaned and settles anew.
-    fn settle(&self, total: u32, returning: Option<Tag>) {
+    fn settle(&self) {
         let arena = self.handle.arena();
         let (dead, living): (Vec<_>, Vec<_>) =
-            self.holders().into_iter().partition(|&tag| census::is_gone(arena, tag));
-        let returned = u32::from(returning.is_some());
-        let held = living.iter().fold(0_u32, |sum, &tag| sum.saturating_add(self.held_by(tag)));
-        let available = total.saturating_sub(held.saturating_sub(returned));
-        // Each waiter that gets a permit passes the wake-up on, so one is enough for many.
+            self.holders().partition(|&(tag, _)| census::is_gone(arena, tag));
+        let held = living.iter().fold(0_u32, |sum, (_, permits)| sum.saturating_add(*permits));
+        let total = self.shared.total.load(Relaxed);
         self.shared.bell.ring_after(|| {
-            self.shared.total.store(total, Relaxed);
-            kill_point("semaphore.total");
-            for tag in dead {
+            for (tag, _) in dead {
                 self.shared.held[usize::from(tag.slot)].store(0, Relaxed);
                 kill_point("semaphore.taken-back");
             }
-            if let Some(tag) = returning {
-                self.add_held(tag, -1);
-                kill_point("semaphore.given");
-            }
-            self.shared.available.store(available, Relaxed);
+            self.shared.available.store(total.saturating_sub(held), Relaxed);
             kill_point("semaphore.settled");
         });
     }
 
     fn lock(&self) -> Locked {
         if self.shared.lock.lock(Deadline::NEVER) == Some(Acquired::OwnerDied) {
-            self.settle(self.shared.total.load(Relaxed), None);
+            self.settle();
         }
         Locked(self.shared)
     }
@@ -350,9 +369,7 @@ impl Waitable for Semaphore {
     fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
         self.handle.before_sleep();
         self.shared.bell.prepare(sleep);
-        for tag in self.holders() {
-            census::watch(self.handle.arena(), tag.slot, sleep);
-        }
+        self.watch_holders(sleep);
     }
 }
 
