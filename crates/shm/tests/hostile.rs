@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use brigade_shm::testing::{Ended, alone, overwritable};
 use brigade_shm::{
-    Arena, Array, Barrier, Condition, Event, List, Lock, Map, Producer, Queue, RLock, RwLock,
-    Semaphore, Value, pipe,
+    Arena, Array, Barrier, Condition, Event, List, Lock, Map, Plain, Producer, Queue, RLock,
+    RwLock, Semaphore, Value, pipe,
 };
 use brigade_sys::test_processes::Child;
 use brigade_sys::time::Deadline;
@@ -98,7 +98,9 @@ struct Objects {
     event: Event,
     value: Value<[u64; 4]>,
     array: Array<u64>,
+    rows: Array<[u64; 3]>,
     list: List<u64>,
+    pairs: List<[u64; 2]>,
     map: Map<u64, String>,
     pipe: brigade_shm::pipe::Ends<String, String>,
 }
@@ -121,7 +123,9 @@ impl Objects {
             event: Event::new()?,
             value: Value::new([0; 4])?,
             array: Array::zeroed(20)?,
+            rows: Array::zeroed(30)?,
             list: List::new()?,
+            pairs: List::new()?,
             map: Map::new()?,
             pipe: pipe()?,
         })
@@ -162,8 +166,10 @@ impl Objects {
         black_box(self.value.get());
         self.value.update(|row| row[0] = row[0].wrapping_add(1));
         black_box((self.array.set(3, 3).is_ok(), self.array.get(19), self.array.to_vec()));
-        black_box((self.list.push(1).is_ok(), self.list.push(2).is_ok(), self.list.pop()));
-        black_box((self.list.get(0), self.list.len(), self.list.to_vec().is_ok()));
+        use_array(&self.array, 7);
+        use_array(&self.rows, [7; 3]);
+        use_list(&self.list, 7);
+        use_list(&self.pairs, [7; 2]);
         self.use_map();
         let arena = Arena::program().unwrap();
         arena.bury_the_dead();
@@ -221,4 +227,24 @@ impl Objects {
         black_box(one.send_timeout("text".into(), SHORT).is_ok());
         black_box((two.poll(SHORT), two.recv_timeout(SHORT).is_ok()));
     }
+}
+
+/// Every way to change several elements, with few enough for a note and with more.
+fn use_array<T: Plain + Ord>(array: &Array<T>, value: T) {
+    black_box((array.swap(1, 2).is_ok(), array.update(2, |element| *element = value).is_ok()));
+    black_box(array.update_all(|values| values[3] = value).is_ok());
+    black_box(array.update_all(|values| values.reverse()).is_ok());
+    black_box((array.sort().is_ok(), array.copy_from_slice(1, &[value; 5]).is_ok()));
+    black_box((array.range(2..9).is_ok(), array.contains(&value), array.to_vec()));
+}
+
+fn use_list<T: Plain + Ord>(list: &List<T>, value: T) {
+    black_box((list.push(value).is_ok(), list.push(value).is_ok(), list.pop()));
+    black_box((list.extend([value; 20]).is_ok(), list.insert(1, value).is_ok()));
+    black_box((list.set(0, value).is_ok(), list.update(1, |it| *it = value).is_ok()));
+    black_box((list.swap(0, 1).is_ok(), list.swap_remove(0).is_ok(), list.remove(0).is_ok()));
+    black_box(list.update_all(|values| values.truncate(30)).is_ok());
+    black_box((list.sort().is_ok(), list.fill(value).is_ok(), list.retain(|_| true).is_ok()));
+    black_box((list.copy_from_slice(0, &[value; 3]).is_ok(), list.range(..2).is_ok()));
+    black_box((list.get(0), list.len(), list.to_vec().is_ok(), list.iter().take(1_000).count()));
 }

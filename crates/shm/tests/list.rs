@@ -1,8 +1,10 @@
 //! Lists between processes: what a child changes, and what a death leaves.
 #![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
 
+use std::time::{Duration, Instant};
+
 use brigade_shm::testing::{Ended, alone, at_every_step, run, start};
-use brigade_shm::{Arena, List};
+use brigade_shm::{Arena, List, Plain};
 
 #[test]
 fn what_many_processes_push_is_all_there() {
@@ -52,6 +54,68 @@ fn a_death_in_any_step_leaves_the_list_before_or_after_each_change() {
     assert!(deaths >= 40, "each word is a step");
 }
 
+/// A change of a list, as it is for a vector.
+type Change<'a, T> = &'a dyn Fn(&mut Vec<T>);
+
+#[test]
+fn a_death_in_any_step_leaves_all_of_a_change_of_several_elements_or_nothing() {
+    fn dies<T: Plain + PartialEq + std::fmt::Debug>(make: impl Fn(u64) -> T) {
+        let list = List::new().unwrap();
+        // Enough for a note, and too much for one.
+        for length in [3, 40] {
+            let start: Vec<_> = (0..length).map(&make).collect();
+            list.clear();
+            list.extend(start.clone()).unwrap();
+            let changes: [Change<'_, T>; 6] = [
+                &|values| values.insert(1, make(7)),
+                &|values| assert!(values.remove(0) == make(0)),
+                &|values| values.swap(0, 2),
+                &|values| assert_ne!(values.swap_remove(1), make(99)),
+                &|values| values.iter_mut().step_by(2).for_each(|value| *value = make(9)),
+                &|values| values[1..].fill(make(8)),
+            ];
+            let mut stages = vec![start.clone()];
+            for change in changes {
+                let mut next = stages.last().unwrap().clone();
+                change(&mut next);
+                stages.push(next);
+            }
+            let operations = || {
+                list.insert(1, make(7)).unwrap();
+                list.remove(0).unwrap();
+                list.swap(0, 2).unwrap();
+                list.swap_remove(1).unwrap();
+                let even = |values: &mut Vec<T>| {
+                    values.iter_mut().step_by(2).for_each(|value| *value = make(9));
+                };
+                list.update_all(even).unwrap();
+                let rest = vec![make(8); list.len() - 1];
+                list.copy_from_slice(1, &rest).unwrap();
+            };
+            let deaths = at_every_step(operations, |came_through| {
+                // Whoever reads without the lock sees what was committed, too.
+                let read: Vec<_> = list.iter().collect();
+                let found = list.to_vec().unwrap();
+                assert_eq!(read, found);
+                assert_eq!(list.len(), found.len());
+                assert!(stages.contains(&found), "{found:?}");
+                assert!(!came_through || Some(&found) == stages.last());
+                list.clear();
+                list.extend(start.clone()).unwrap();
+            });
+            assert!(deaths >= 80, "only {deaths} steps");
+        }
+    }
+    let _alone = alone();
+    let arena = Arena::program().unwrap();
+    arena.bury_the_dead();
+    let before = arena.used().unwrap();
+    dies(|number| number as u8);
+    dies(|number| [number; 2]);
+    arena.bury_the_dead();
+    assert_eq!(arena.used().unwrap(), before);
+}
+
 #[test]
 fn a_death_while_the_list_grows_leaks_nothing() {
     let _alone = alone();
@@ -82,4 +146,51 @@ fn a_child_that_pops_takes_from_the_parent() {
     list.extend([1_i32, 2, 3]).unwrap();
     assert_eq!(run(|| assert_eq!(list.pop(), Some(3))), Ended::Code(0));
     assert_eq!(list.to_vec().unwrap(), [1, 2]);
+}
+
+#[test]
+fn children_killed_at_random_leave_every_change_of_a_list_whole() {
+    const ROUNDS: i64 = 150;
+    let _alone = alone();
+    let arena = Arena::program().unwrap();
+    arena.bury_the_dead();
+    let before = arena.used().unwrap();
+    let list = List::from_slice(&[0_i64; 3]).unwrap();
+    // No whole change makes the sum of all elements another.
+    let work = |seed: i64| {
+        for number in seed.. {
+            list.extend([number, -number]).unwrap();
+            list.update_all(|values| values.rotate_right(1)).unwrap();
+            list.swap(0, 2).unwrap();
+            list.update_all(|values| {
+                values.insert(1, -number);
+                values.push(number);
+            })
+            .unwrap();
+            list.retain(|value| value.abs() % 3 != 1).unwrap();
+            if number % 100 == 0 {
+                list.update_all(|values| *values = vec![0; 3]).unwrap();
+            }
+        }
+    };
+    let mut sums = 0;
+    for round in 0..ROUNDS {
+        let children = [0, 1].map(|child| start(move || work(round + child * 333)));
+        let instant = Duration::from_micros((round * 7_919 % 4_000) as u64);
+        let began = Instant::now();
+        // Somebody reads all the while.
+        while began.elapsed() < instant {
+            let all = list.to_vec().unwrap();
+            assert_eq!(all.iter().sum::<i64>(), 0, "{all:?}");
+            sums += usize::from(all.iter().any(|value| *value != 0));
+        }
+        children.into_iter().for_each(|child| child.kill());
+        let read: Vec<_> = list.iter().collect();
+        assert_eq!((read.iter().sum::<i64>(), read.len()), (0, list.len()));
+        assert_eq!(list.to_vec().unwrap(), read);
+    }
+    assert!(sums > 0, "the children did something");
+    drop(list);
+    arena.bury_the_dead();
+    assert_eq!(arena.used().unwrap(), before);
 }

@@ -175,12 +175,14 @@ impl Cells {
     ///
     /// Panics when there is no such cell.
     #[inline]
-    pub(super) fn get(self, index: usize) -> Cell {
-        match self {
-            Self::One(cells) => Cell::One(&cells[index]),
-            Self::Two(cells) => Cell::Two(&cells[index]),
-            Self::Four(cells) => Cell::Four(&cells[index]),
-            Self::Eight(cells) => Cell::Eight(&cells[index]),
+    pub(super) fn get<T>(self, index: usize) -> Cell {
+        // Only one of these is compiled: the width is known.
+        match (const { Cell::width::<T>() }, self) {
+            (Some(1), Self::One(cells)) => Cell::One(&cells[index]),
+            (Some(2), Self::Two(cells)) => Cell::Two(&cells[index]),
+            (Some(4), Self::Four(cells)) => Cell::Four(&cells[index]),
+            (Some(8), Self::Eight(cells)) => Cell::Eight(&cells[index]),
+            _ => unreachable!("the cells were made for values of this type"),
         }
     }
 

@@ -1,14 +1,15 @@
-//! The journal: how a row of words that others read is changed by one store.
+//! The journal: how several words that others read are changed by one store.
 //!
 //! | sequence | meaning                                                                        |
 //! |----------|--------------------------------------------------------------------------------|
-//! | even     | every row is whole; the note is free for the holder of the lock                |
-//! | odd      | the note holds the new content of row `target`, which is being copied there    |
+//! | even     | everything is whole; the note is free for the holder of the lock               |
+//! | odd      | the note holds a change that has happened, and is being made in place          |
 //!
-//! A writer fills the note, makes the sequence odd (that store is the change), copies the note to
-//! its row and makes the sequence even. A reader reads the sequence, the row, and the sequence
-//! again: if it is the same even number, no word of the row was written meanwhile. If not, it reads
-//! again, and after some tries under the lock.
+//! What a note is and where it lies, the object knows that the journal belongs to; `target` is for
+//! it to tell one note from another. A writer fills the note, makes the sequence odd (that store is
+//! the change), makes the change in place and makes the sequence even. A reader reads the sequence,
+//! what it wants, and the sequence again: if it is the same even number, nothing that it read was
+//! written meanwhile. If not, it reads again, and after some tries under the lock.
 //!
 //! # Why no wake-up is lost
 //!
@@ -17,8 +18,14 @@
 //! # What a dead process leaves
 //!
 //! With an even sequence, bytes in the note that mean nothing. With an odd one, a change that has
-//! happened and is not all copied: the next holder of the lock copies it again, however often it
-//! takes, and so does a reader, which comes to the lock because the sequence stays odd.
+//! happened and is not all made: the next holder of the lock makes it again, however often it takes,
+//! and so does a reader, which comes to the lock because the sequence stays odd.
+//!
+//! # Why not the redo log
+//!
+//! [`RedoLog`](crate::redo::RedoLog) changes a few words, and who wants two of them that belong
+//! together takes its lock. Here a change may be as large as the object, and readers of large
+//! elements take no lock: the sequence tells them whether they have read a mixture.
 
 use brigade_sys::atomic::Ordering::{Acquire, Relaxed, Release};
 use brigade_sys::atomic::{AtomicU64, fence};
@@ -27,51 +34,56 @@ use brigade_sys::memory::Shareable;
 use brigade_sys::robust::RobustLock;
 
 use super::guard::Guard;
-use super::words;
 
 /// How often a reader tries without the lock.
 const TRIES: u32 = 64;
 
-/// The lock and the state of the rows. Lies in shared memory; the note lies elsewhere.
+/// The lock and the state of the change. Lies in shared memory; the note lies elsewhere.
 #[repr(C, align(64))]
 pub(crate) struct Journal {
     lock: RobustLock,
     sequence: AtomicU64,
-    /// Which row the note is for, while the sequence is odd.
+    /// Which note holds the change, or what it is for, while the sequence is odd.
     target: AtomicU64,
 }
 
-// SAFETY: shareable parts throughout; all zeros is a journal without a note.
+// SAFETY: shareable parts throughout; all zeros is a journal without a change.
 #[allow(unsafe_code, reason = "the claim is checked by eye, field by field")]
 unsafe impl Shareable for Journal {}
 
-/// The right to change the rows. Every change begun before is complete.
-pub(crate) struct Locked<'a> {
+/// The right to change what the journal guards. Every change begun before is complete.
+pub(crate) struct Locked {
     journal: &'static Journal,
-    note: &'a [AtomicU64],
     _guard: Guard,
 }
 
 impl Journal {
-    /// Takes the lock, and copies the note if its writer died before it had.
+    /// Takes the lock, and makes the noted change by `make` if its writer died before it had.
     ///
-    /// `row` finds a row by its number; a number that makes no sense has no row.
-    pub(crate) fn lock<'a>(
-        &'static self,
-        note: &'a [AtomicU64],
-        row: impl FnOnce(usize) -> Option<&'a [AtomicU64]>,
-    ) -> Locked<'a> {
-        let locked = Locked { journal: self, note, _guard: Guard::new(&self.lock) };
+    /// `make` is given the target, which makes no sense if a faulty process wrote it.
+    #[inline]
+    pub(crate) fn lock(&'static self, make: impl FnOnce(u64)) -> Locked {
+        let locked = Locked { journal: self, _guard: Guard::new(&self.lock) };
         if is_odd(self.sequence.load(Relaxed)) {
-            let target = usize::try_from(self.target.load(Relaxed)).ok();
-            locked.copy(target.and_then(row).unwrap_or_default());
+            make(self.target.load(Relaxed));
+            locked.finish();
         }
         locked
     }
 
+    /// Waits for the end of a change that has happened and is not all made, if there is one, and
+    /// makes it if its maker died. `lock` takes the lock.
+    #[inline]
+    pub(crate) fn settle(&self, lock: impl FnOnce() -> Locked) {
+        // PAIR sequence: what a change has made is visible once it is complete.
+        if is_odd(self.sequence.load(Acquire)) {
+            drop(self.settled(lock));
+        }
+    }
+
     /// Reads by `read`, which may see a mixture, until it has seen none. `lock` takes the lock.
     #[inline]
-    pub(crate) fn read<'a, R>(&self, read: impl Fn() -> R, lock: impl FnOnce() -> Locked<'a>) -> R {
+    pub(crate) fn read<R>(&self, mut read: impl FnMut() -> R, lock: impl FnOnce() -> Locked) -> R {
         for _ in 0..TRIES {
             // PAIR sequence: what was written before it was made even is visible.
             let before = self.sequence.load(Acquire);
@@ -85,19 +97,34 @@ impl Journal {
                 return result;
             }
         }
-        let _locked = lock();
+        let _locked = self.settled(lock);
         read()
+    }
+
+    /// Takes the lock, so that no change is half made. The holder of the lock itself has seen to
+    /// that: whoever changes the sequence meanwhile is a faulty process.
+    #[cold]
+    fn settled(&self, lock: impl FnOnce() -> Locked) -> Option<Locked> {
+        (!self.lock.is_mine()).then(lock)
     }
 }
 
-impl Locked<'_> {
-    /// Makes `bytes` the content of row number `target`, which is `row`.
-    pub(crate) fn write(&self, target: usize, row: &[AtomicU64], bytes: &[u8]) {
-        self.note(target, bytes);
-        self.copy(row);
+impl Locked {
+    /// Commits the change in the note that `target` names, and makes it by `make`.
+    pub(crate) fn commit(&self, target: u64, make: impl FnOnce()) {
+        self.journal.target.store(target, Relaxed);
+        kill_point("journal.commit");
+        let sequence = self.journal.sequence.load(Relaxed);
+        // PAIR sequence: with the load in `read`. The note is complete.
+        self.journal.sequence.store(sequence.wrapping_add(1), Release);
+        kill_point("journal.committed");
+        // PAIR row: whoever reads a word that `make` writes sees at least this sequence.
+        fence(Release);
+        make();
+        self.finish();
     }
 
-    /// Says that rows that readers do not know of are about to be filled in place: a reader that
+    /// Says that words that readers do not know of are about to be filled in place: a reader that
     /// still takes one for what it was before reads again.
     pub(crate) fn begin(&self) {
         let sequence = self.journal.sequence.load(Relaxed);
@@ -108,26 +135,11 @@ impl Locked<'_> {
         kill_point("journal.begun");
     }
 
-    /// Fills the note and commits it.
-    fn note(&self, target: usize, bytes: &[u8]) {
-        words::store_bytes(self.note, bytes);
-        self.journal.target.store(target as u64, Relaxed);
-        kill_point("journal.commit");
+    fn finish(&self) {
         let sequence = self.journal.sequence.load(Relaxed);
-        // PAIR sequence: with the load in `read`. The note is complete.
+        // PAIR sequence: with the load in `read`. The change is made.
         self.journal.sequence.store(sequence.wrapping_add(1), Release);
-        kill_point("journal.committed");
-        // PAIR row: whoever reads a word that `copy` writes sees at least this sequence.
-        fence(Release);
-    }
-
-    /// Copies the note to its row, which may have been done in part already.
-    fn copy(&self, row: &[AtomicU64]) {
-        words::copy(self.note, row);
-        let sequence = self.journal.sequence.load(Relaxed);
-        // PAIR sequence: with the load in `read`. The row is complete.
-        self.journal.sequence.store(sequence.wrapping_add(1), Release);
-        kill_point("journal.copied");
+        kill_point("journal.finished");
     }
 }
 

@@ -6,11 +6,14 @@
 
 mod array;
 mod cell;
+mod draft;
+mod elements;
 mod guard;
 mod journal;
 mod list;
 mod map;
 mod number;
+mod part;
 mod shareable;
 mod slot;
 mod value;

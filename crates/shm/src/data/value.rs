@@ -152,11 +152,11 @@ impl<T: Plain> Value<T> {
         }
     }
 
-    /// Changes the value by `change`, under the value's lock, and returns what `change` returns.
+    /// Changes the value by `change`, and returns what `change` returns. No update is lost.
     ///
-    /// No other update runs meanwhile, so what `change` does to the value is not lost and loses
-    /// nothing. If a value of at most eight bytes is set or added to meanwhile, `change` runs again
-    /// on the newer value.
+    /// A value of at most eight bytes is changed without a lock: `change` works on a copy, and if
+    /// the value was changed by another meanwhile, it runs again on the newer value. A larger one is
+    /// changed under the value's lock, and `change` runs once.
     ///
     /// # Process death
     ///
@@ -168,13 +168,13 @@ impl<T: Plain> Value<T> {
     ///
     /// # Deadlock
     ///
-    /// A `change` that updates the same value waits for ever.
+    /// A `change` that updates the same value of more than eight bytes waits for ever.
     #[doc(alias = "get_lock")]
     pub fn update<R>(&self, mut change: impl FnMut(&mut T) -> R) -> R {
-        let _guard = Guard::new(&self.shared.lock);
         match self.storage {
             Storage::Small(cell) => cell.update(change),
             Storage::Large(rows) => {
+                let _guard = Guard::new(&self.shared.lock);
                 let mut value = words::load(self.row(rows));
                 let result = change(&mut value);
                 self.write(rows, &value);
@@ -201,8 +201,8 @@ impl<T: Plain> Value<T> {
                 return value;
             }
         }
-        // Under the lock nobody raises the version.
-        let _guard = Guard::new(&self.shared.lock);
+        // Under the lock nobody raises the version but a faulty process.
+        let _guard = (!self.shared.lock.is_mine()).then(|| Guard::new(&self.shared.lock));
         words::load(self.row(rows))
     }
 

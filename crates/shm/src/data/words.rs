@@ -15,9 +15,15 @@ pub(super) const fn words_for(size: usize) -> usize {
 }
 
 /// The value whose bytes the row holds, or a mixture: see the head of this file.
+///
+/// # Panics
+///
+/// Panics when the row is too short.
 #[inline]
 pub(super) fn load<T: Plain>(row: &[AtomicU64]) -> T {
     let mut value = T::new_zeroed();
+    // So many words at once are read without a loop, where the row's length is not known.
+    let row = &row[..const { words_for(size_of::<T>()) }];
     load_bytes(row, value.as_mut_bytes());
     value
 }

@@ -1,12 +1,10 @@
 //! The right to change a map, for one at a time.
 
-use brigade_sys::atomic::Ordering::Relaxed;
 use brigade_sys::kill_point::kill_point;
 
 use super::shared::{ByteMap, Counts, used_in};
 use super::store::{Entry, Found, Key, Size, Store, entry_words};
-use crate::arena::block::{Block, Kind};
-use crate::arena::heap::{self, Place, Plan};
+use crate::data::part::{self, NewPart};
 use crate::error::Error;
 
 const NONSENSE: Error = Error::Corrupt("the entries of a map do not lie where they should");
@@ -42,22 +40,11 @@ impl<'a> Locked<'a> {
 
     /// The store in use, if there is one, checked to lie in memory of the map's own.
     pub(super) fn store(&self) -> Result<Option<Store>, Error> {
-        let Some(part) = self.part(used_in(self.map.shared().epoch()))? else { return Ok(None) };
-        let arena = self.map.handle().arena();
-        let store = Store::at(arena.mapping(), heap::body(part.offset)).ok_or(NONSENSE)?;
-        let length = heap::length_of(arena, part).unwrap_or(0);
-        if store.words() * 8 <= length { Ok(Some(store)) } else { Err(NONSENSE) }
-    }
-
-    /// Part number `index`, if it is there. A word that a faulty process wrote must not lead into
-    /// another object.
-    fn part(&self, index: usize) -> Result<Option<Place>, Error> {
-        let Some(offset) = self.map.shared().part(index) else { return Ok(None) };
         let handle = self.map.handle();
-        let block: &Block = handle.arena().mapping().get(offset).ok_or(NONSENSE)?;
-        let generation = block.state().generation;
-        let is_ours = block.parent.load(Relaxed) == handle.place().offset as u64;
-        if is_ours { Ok(Some(Place { offset, generation })) } else { Err(NONSENSE) }
+        let part = part::owned(handle, used_in(self.map.shared().epoch()))?;
+        let Some((body, length)) = part else { return Ok(None) };
+        let store = Store::at(handle.arena().mapping(), body);
+        store.filter(|store| store.words() * 8 <= length).map(Some).ok_or(NONSENSE)
     }
 
     /// The value of `key`.
@@ -197,7 +184,7 @@ impl<'a> Locked<'a> {
 
     /// Exchanges the store for the one that was made.
     fn put_into_use(&self, draft: Draft<'_>, counts: Counts) -> Result<(), Error> {
-        draft.attach()?;
+        draft.part.attach(1 - used_in(self.map.shared().epoch()))?;
         self.map.shared().exchange();
         self.map.shared().set_counts(counts);
         self.drop_unused()
@@ -205,16 +192,12 @@ impl<'a> Locked<'a> {
 
     /// Gives the store back that is not in use, if there is one.
     fn drop_unused(&self) -> Result<(), Error> {
-        let handle = self.map.handle();
         let unused = 1 - used_in(self.map.shared().epoch());
-        match self.part(unused) {
-            Ok(None) => {}
-            Ok(Some(_)) => heap::detach(handle.arena(), handle.place(), unused)?,
+        if part::owned(self.map.handle(), unused).is_err() {
             // Nothing of the map's is there.
-            Err(_) => self.map.shared().forget_part(unused),
+            self.map.shared().forget_part(unused);
         }
-        kill_point("map.dropped");
-        Ok(())
+        part::give_back(self.map.handle(), unused)
     }
 
     /// What can be counted in the store, and makes sense there.
@@ -246,45 +229,16 @@ fn count(store: Store) -> Counts {
     Counts { entries, used: store.used(), live, end: store.end() }
 }
 
-/// A store that is being made. Dropped before it is attached, its memory is given back.
+/// A store that is being made. Dropped before it is put into use, its memory is given back.
 struct Draft<'a> {
-    map: &'a ByteMap,
-    place: Place,
-    slot: u16,
+    part: NewPart<'a>,
     store: Store,
 }
 
 impl<'a> Draft<'a> {
     fn new(map: &'a ByteMap, size: Size) -> Result<Self, Error> {
-        let arena = map.handle().arena();
-        let slot = arena.tag()?.slot;
-        let length = size.words().saturating_mul(8);
-        let plan = Plan { kind: Kind::Bytes, shape: 0, length, parts: 0 };
-        let place = heap::allocate(arena, slot, plan)?;
-        let store = Store::make(arena.mapping(), heap::body(place.offset), size);
-        match store {
-            Some(store) => Ok(Self { map, place, slot, store }),
-            None => {
-                heap::release(arena, slot, place)?;
-                Err(NONSENSE)
-            }
-        }
-    }
-
-    /// Makes the store the part of the map that is not in use.
-    fn attach(self) -> Result<(), Error> {
-        let handle = self.map.handle();
-        let unused = 1 - used_in(self.map.shared().epoch());
-        heap::attach(handle.arena(), self.slot, self.place, handle.place(), unused)?;
-        kill_point("map.attached");
-        Ok(())
-    }
-}
-
-impl Drop for Draft<'_> {
-    fn drop(&mut self) {
-        // Does nothing to a part: this process no longer holds it. Of a corrupt heap, whoever uses
-        // it next is told.
-        let _ = heap::release(self.map.handle().arena(), self.slot, self.place);
+        let part = NewPart::new(map.handle(), size.words().saturating_mul(8))?;
+        let store = Store::make(map.handle().arena().mapping(), part.body(), size);
+        Ok(Self { part, store: store.ok_or(NONSENSE)? })
     }
 }

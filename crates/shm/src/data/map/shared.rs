@@ -45,8 +45,9 @@ use super::hash::hash;
 use super::locked::Locked;
 use super::store::{Entry, Found, Key, Store};
 use crate::arena::Arena;
-use crate::arena::block::{Block, Kind};
-use crate::arena::heap::{self, Plan};
+use crate::arena::block::Kind;
+use crate::arena::heap::Plan;
+use crate::data::part;
 use crate::error::Error;
 use crate::handle::Handle;
 
@@ -207,11 +208,13 @@ impl ByteMap {
     #[inline]
     fn store(&self, epoch: u64) -> Result<Option<Store>, Error> {
         const NOWHERE: Error = Error::Corrupt("a map has no store where it should be");
-        let mapping = self.handle.arena().mapping();
-        let Some(part) = self.shared.part(used_in(epoch)) else { return Ok(None) };
-        let block: Option<&Block> = mapping.get(part);
-        let store = block.and_then(|_| Store::at(mapping, heap::body(part)));
-        store.map(Some).ok_or(NOWHERE)
+        let word = &self.shared.parts[used_in(epoch)];
+        let store = |body| Store::at(self.handle.arena().mapping(), body);
+        match part::body(word) {
+            Some(body) => store(body).map(Some).ok_or(NOWHERE),
+            None if word.load(Relaxed) == 0 => Ok(None),
+            None => Err(NOWHERE),
+        }
     }
 }
 
@@ -223,13 +226,6 @@ pub(super) fn used_in(epoch: u64) -> usize {
 impl Shared {
     pub(super) fn epoch(&self) -> u64 {
         self.epoch.load(Relaxed)
-    }
-
-    /// Where part number `index` is said to lie, if it is there.
-    #[inline]
-    pub(super) fn part(&self, index: usize) -> Option<usize> {
-        let offset = self.parts[index].load(Relaxed);
-        (offset != 0).then(|| usize::try_from(offset).unwrap_or(usize::MAX))
     }
 
     pub(super) fn forget_part(&self, index: usize) {

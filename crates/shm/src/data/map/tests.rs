@@ -11,6 +11,7 @@ use brigade_sys::atomic::AtomicU64;
 use super::*;
 use crate::Value;
 use crate::arena::heap;
+use crate::data::part;
 
 /// A map in an arena that nothing else uses, so that what is written there by force meets no other
 /// test's objects.
@@ -453,15 +454,22 @@ fn an_entry_that_stays_is_iterated_over_exactly_once() {
     });
 }
 
+/// The word that says where the store in use lies.
+fn part_word<K, V>(map: &Map<K, V>) -> &'static AtomicU64 {
+    let handle = map.map.handle();
+    let index = shared::used_in(map.map.shared().epoch());
+    handle.arena().mapping().get(handle.body() + index * 8).unwrap()
+}
+
 #[test]
 fn nonsense_in_the_memory_is_an_error_and_ends_no_process() {
     let map = alone::<u32, String>();
     map.extend((0..20).map(|number| (number, "text".repeat(number as usize)))).unwrap();
-    let arena = map.map.handle().arena();
+    let handle = map.map.handle();
     let used = shared::used_in(map.map.shared().epoch());
-    let part = heap::part(arena, map.map.handle().place(), used).unwrap();
-    let length = heap::length_of(arena, part).unwrap() / 8;
-    let words = arena.mapping().slice::<AtomicU64>(heap::body(part.offset), length).unwrap();
+    let (store, length) = part::owned(handle, used).unwrap().unwrap();
+    let length = length / 8;
+    let words = handle.arena().mapping().slice::<AtomicU64>(store, length).unwrap();
     let mut numbers = Numbers(3);
     for round in 0..3_000 {
         let word = &words[numbers.below(length as u64) as usize];
@@ -489,12 +497,7 @@ fn a_part_that_leads_elsewhere_is_not_written_to() {
     let other = made_in::<u32, u32>(map.map.handle().arena());
     map.insert(&1, &1).unwrap();
     other.insert(&1, &2).unwrap();
-    let part = |map: &Map<u32, u32>| {
-        let arena = map.map.handle().arena();
-        let words = heap::body(map.map.handle().place().offset);
-        let index = shared::used_in(map.map.shared().epoch());
-        arena.mapping().get::<AtomicU64>(words + index * 8).unwrap()
-    };
+    let part = part_word::<u32, u32>;
     let sane = part(&map).load(Relaxed);
     for word in [part(&other).load(Relaxed), 64, sane + 8, sane + 64, u64::MAX, u64::MAX - 63] {
         part(&map).store(word, Relaxed);

@@ -199,7 +199,7 @@ impl ShareableList {
             let size = bytes.len();
             return Err(ShareableListError::TooLong { index, size, capacity });
         }
-        self.lock().write(position, self.row(position), &row_bytes(kind, &bytes));
+        self.write(&self.lock(), position, &row_bytes(kind, &bytes));
         Ok(())
     }
 
@@ -286,9 +286,21 @@ impl ShareableList {
         words.expect("the slots were found inside the segment when it was opened")
     }
 
-    fn lock(&self) -> Locked<'_> {
-        let row = |position: usize| self.slots.get(position).map(|&slot| self.words(slot));
-        self.journal().lock(self.words(self.note), row)
+    fn lock(&self) -> Locked {
+        self.journal().lock(|position| {
+            // A position that makes no sense has no row.
+            let slot = usize::try_from(position).ok().and_then(|position| self.slots.get(position));
+            if let Some(&slot) = slot {
+                words::copy(self.words(self.note), self.words(slot));
+            }
+        })
+    }
+
+    /// Makes `row` what is at `position`.
+    fn write(&self, locked: &Locked, position: usize, row: &[u8]) {
+        let note = self.words(self.note);
+        words::store_bytes(note, row);
+        locked.commit(position as u64, || words::copy(note, self.row(position)));
     }
 
     fn journal(&self) -> &'static Journal {

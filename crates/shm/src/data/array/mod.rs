@@ -1,9 +1,12 @@
 //! The array: a fixed number of plain values that processes share.
 //!
-//! | elements of      | are            | and are changed by                        |
-//! |------------------|----------------|-------------------------------------------|
-//! | up to eight bytes| one [`Cell`](super::cell::Cell) each | one store or exchange |
-//! | more             | a row of words | the [`Journal`]                           |
+//! | elements of                          | are                  | and are changed by            |
+//! |--------------------------------------|----------------------|-------------------------------|
+//! | up to eight bytes                    | one cell each        | one store or exchange         |
+//! | more                                 | a row of words each  | the [`Journal`]               |
+//! | either size, several of them at once |                      | the [`Journal`]               |
+//!
+//! What the journal commits is a [draft](super::draft).
 //!
 //! # Why no wake-up is lost
 //!
@@ -11,19 +14,21 @@
 //!
 //! # What a dead process leaves
 //!
-//! Each element as it was before or after a change: see [`Cell`](super::cell::Cell) and
-//! [`Journal`].
+//! Each element as it was before or after a change: see [`Cell`] and [`Journal`]. What was to change
+//! at once is completed by the next holder of the lock.
+
+mod several;
 
 use std::fmt;
-use std::marker::PhantomData;
-use std::ops::{Bound, RangeBounds};
 
 use brigade_sys::atomic::AtomicU64;
 use brigade_sys::atomic::Ordering::Relaxed;
 use brigade_sys::memory::Shareable;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::cell::Cells;
+use super::cell::Cell;
+use super::draft::{Desk, Run};
+use super::elements::Elements;
 use super::journal::{Journal, Locked};
 use super::number::Number;
 use super::slot::Slot;
@@ -33,11 +38,13 @@ use crate::error::Error;
 use crate::handle::Handle;
 use crate::plain::{Plain, shape_of};
 
-/// What lies in the block. The note of the journal and the elements follow it.
+/// What lies in the block. The note of the drafts and the elements follow it.
 #[repr(C, align(64))]
 struct Shared {
-    journal: Journal,
+    /// At the very start, since this is the part word of the object.
+    draft: AtomicU64,
     length: AtomicU64,
+    journal: Journal,
 }
 
 // SAFETY: shareable parts throughout; all zeros is an array without elements.
@@ -46,14 +53,14 @@ unsafe impl Shareable for Shared {}
 
 /// A fixed number of plain values that processes share.
 ///
-/// Each element is read and written as a whole; several elements are not, unless each of them is
-/// changed by [`update`](Self::update). Elements of at most eight bytes are read and written
-/// without a lock.
+/// Each element is read and written as a whole. Elements of at most eight bytes are read and written
+/// without a lock; updates, and changes of several elements at once, take turns.
 ///
 /// # Process death
 ///
-/// A process that dies while it changes an element leaves the old one or the new one; of several
-/// elements, the first ones new and the rest old. It never keeps the others waiting, and there is
+/// A process that dies while it changes an element leaves the old one or the new one. Of several
+/// elements that are written one after the other, it leaves the first ones new and the rest old; of
+/// several that change at once, all or none new. It never keeps the others waiting, and there is
 /// nothing to recover.
 ///
 /// # Examples
@@ -74,24 +81,13 @@ pub struct Array<T: Plain> {
     shared: &'static Shared,
     length: usize,
     elements: Elements,
-    plain: PhantomData<T>,
-}
-
-/// Where the elements lie.
-#[derive(Clone, Copy)]
-enum Elements {
-    Small(Cells),
-    /// One row behind the other, and the note of the journal.
-    Large {
-        rows: &'static [AtomicU64],
-        note: &'static [AtomicU64],
-    },
+    desk: Desk<T>,
 }
 
 impl<T: Plain> Clone for Array<T> {
     /// Returns another handle of the same array.
     fn clone(&self) -> Self {
-        Self { handle: self.handle.clone(), plain: PhantomData, ..*self }
+        Self { handle: self.handle.clone(), ..*self }
     }
 }
 
@@ -112,7 +108,7 @@ impl<T: Plain> Array<T> {
             .checked_mul(Slot::stride::<T>())
             .and_then(|size| size.checked_add(Self::elements()))
             .ok_or(Error::TooLarge { size: usize::MAX, limit: MAX_LENGTH })?;
-        let plan = Plan { kind: Kind::Array, shape: shape_of::<T>(), length: size, parts: 0 };
+        let plan = Plan { kind: Kind::Array, shape: shape_of::<T>(), length: size, parts: 1 };
         let handle = Handle::create(plan)?;
         Self::shared_of(&handle)?.length.store(length as u64, Relaxed);
         Self::from_handle(handle)
@@ -125,7 +121,7 @@ impl<T: Plain> Array<T> {
     /// Fails when there is no memory for it.
     pub fn from_slice(values: &[T]) -> Result<Self, Error> {
         let array = Self::zeroed(values.len())?;
-        array.write_all(0, values.iter().copied());
+        array.elements.fill(0, values);
         Ok(array)
     }
 
@@ -159,8 +155,11 @@ impl<T: Plain> Array<T> {
     pub fn set(&self, index: usize, value: T) -> Result<(), Error> {
         self.check(index)?;
         match self.slot(index) {
-            slot @ Slot::Small(_) => slot.fill(&value),
-            Slot::Large(row) => self.lock().write(index, row, value.as_bytes()),
+            Slot::Small(cell) => {
+                self.settle();
+                cell.store(value);
+            }
+            Slot::Large(_) => self.write(&self.lock(), index, &value),
         }
         Ok(())
     }
@@ -192,72 +191,43 @@ impl<T: Plain> Array<T> {
         let locked = self.lock();
         match self.slot(index) {
             Slot::Small(cell) => Ok(cell.update(change)),
-            slot @ Slot::Large(row) => {
+            slot @ Slot::Large(_) => {
                 let mut value = slot.load();
                 let result = change(&mut value);
-                locked.write(index, row, value.as_bytes());
+                self.write(&locked, index, &value);
                 Ok(result)
             }
         }
     }
 
-    /// Replaces all elements by `value`, one after the other.
-    pub fn fill(&self, value: T) {
-        self.write_all(0, std::iter::repeat_n(value, self.length));
-    }
-
-    /// Replaces the elements from `start` on by `values`, one after the other.
+    /// Replaces the element at `index`, and returns the one from before.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] when they are more than there are; then none is replaced.
-    pub fn copy_from_slice(&self, start: usize, values: &[T]) -> Result<(), Error> {
-        self.check_range(start, values.len())?;
-        self.write_all(start, values.iter().copied());
-        Ok(())
+    /// [`Error::OutOfRange`].
+    ///
+    /// # Deadlock
+    ///
+    /// As for [`set`](Self::set).
+    #[inline]
+    pub fn replace(&self, index: usize, value: T) -> Result<T, Error> {
+        self.check(index)?;
+        match self.slot(index) {
+            Slot::Small(cell) => {
+                self.settle();
+                Ok(cell.swap(value))
+            }
+            slot @ Slot::Large(_) => {
+                let locked = self.lock();
+                let old = slot.load();
+                self.write(&locked, index, &value);
+                Ok(old)
+            }
+        }
     }
 
-    /// Copies the elements from `start` on to all of `values`, one after the other.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::OutOfRange`] when there are fewer.
-    pub fn copy_to_slice(&self, start: usize, values: &mut [T]) -> Result<(), Error> {
-        self.check_range(start, values.len())?;
-        self.read_all(start, values);
-        Ok(())
-    }
-
-    /// The elements in `range`, read one after the other.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::OutOfRange`] when not all of the range is in the array.
-    #[doc(alias = "__getitem__")]
-    pub fn range(&self, range: impl RangeBounds<usize>) -> Result<Vec<T>, Error> {
-        let start = match range.start_bound() {
-            Bound::Included(&start) => start,
-            Bound::Excluded(&before) => before.saturating_add(1),
-            Bound::Unbounded => 0,
-        };
-        let end = match range.end_bound() {
-            Bound::Included(&last) => last.saturating_add(1),
-            Bound::Excluded(&end) => end,
-            Bound::Unbounded => self.length,
-        };
-        let mut values = vec![T::new_zeroed(); self.checked_range(start, end)?];
-        self.read_all(start, &mut values);
-        Ok(values)
-    }
-
-    /// All elements, read one after the other.
-    pub fn to_vec(&self) -> Vec<T> {
-        let mut values = vec![T::new_zeroed(); self.length];
-        self.read_all(0, &mut values);
-        values
-    }
-
-    /// Reads the elements one after the other, each when its turn comes.
+    /// Reads the elements one after the other, each when its turn comes: others may change one that
+    /// was not read yet, or was.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = T> + ExactSizeIterator {
         (0..self.length).map(|index| self.read(index))
     }
@@ -265,41 +235,42 @@ impl<T: Plain> Array<T> {
     #[inline]
     fn read(&self, index: usize) -> T {
         match self.slot(index) {
-            Slot::Small(cell) => cell.load(),
+            Slot::Small(cell) => {
+                self.settle();
+                cell.load()
+            }
             slot @ Slot::Large(_) => self.shared.journal.read(|| slot.load(), || self.lock()),
         }
     }
 
-    fn read_all(&self, start: usize, values: &mut [T]) {
-        match self.elements {
-            Elements::Small(cells) => cells.load_all(start, values),
-            Elements::Large { .. } => {
-                for (index, value) in (start..).zip(values) {
-                    *value = self.read(index);
-                }
-            }
-        }
+    /// Waits for the end of a change of several elements that has happened and is not all made, and
+    /// makes it if its maker died. Before any use of a small element without the lock: then whoever
+    /// has seen a part of the change sees all of it, and what is written after it stays.
+    #[inline]
+    fn settle(&self) {
+        self.shared.journal.settle(|| self.lock());
     }
 
-    fn write_all(&self, start: usize, values: impl Iterator<Item = T>) {
-        match self.elements {
-            Elements::Small(cells) => cells.store_all(start, values),
-            Elements::Large { rows, .. } => {
-                let locked = self.lock();
-                for (index, value) in (start..).zip(values) {
-                    locked.write(index, row_of::<T>(rows, index), value.as_bytes());
-                }
-            }
-        }
+    fn lock(&self) -> Locked {
+        self.shared.journal.lock(|target| self.make(target))
     }
 
-    fn lock(&self) -> Locked<'static> {
-        let (rows, note) = match self.elements {
-            Elements::Small(_) => (&[][..], &[][..]),
-            Elements::Large { rows, note } => (rows, note),
-        };
-        let row = |index| (index < self.length).then(|| row_of::<T>(rows, index));
-        self.shared.journal.lock(note, row)
+    /// Replaces a large element. The caller holds the lock.
+    fn write(&self, locked: &Locked, index: usize, value: &T) {
+        let run = Run { start: index, values: std::slice::from_ref(value) };
+        let draft = self.desk.write(&self.handle, self.length, &[run]);
+        let target = draft.expect("a draft of one element needs no memory");
+        locked.commit(target, || self.make(target));
+    }
+
+    /// Makes the change in place that a draft holds.
+    fn make(&self, target: u64) {
+        let _ = self.desk.read(&self.handle, target, |index, value| {
+            // An index that makes no sense was written by a faulty process.
+            if index < self.length {
+                self.slot(index).fill(value);
+            }
+        });
     }
 
     /// # Panics
@@ -307,27 +278,11 @@ impl<T: Plain> Array<T> {
     /// Panics when there is no such element: the callers have looked.
     #[inline]
     fn slot(&self, index: usize) -> Slot {
-        match self.elements {
-            Elements::Small(cells) => Slot::Small(cells.get(index)),
-            Elements::Large { rows, .. } => Slot::Large(row_of::<T>(rows, index)),
-        }
+        self.elements.get::<T>(index)
     }
 
     fn check(&self, index: usize) -> Result<(), Error> {
         if index < self.length { Ok(()) } else { Err(self.out_of_range(index)) }
-    }
-
-    fn check_range(&self, start: usize, count: usize) -> Result<(), Error> {
-        match start.checked_add(count) {
-            Some(end) if end <= self.length => Ok(()),
-            end => Err(self.out_of_range(end.map_or(usize::MAX, |end| end.saturating_sub(1)))),
-        }
-    }
-
-    /// How many elements lie from `start` to before `end`.
-    fn checked_range(&self, start: usize, end: usize) -> Result<usize, Error> {
-        let count = end.saturating_sub(start);
-        self.check_range(start, count).map(|()| count)
     }
 
     fn out_of_range(&self, index: usize) -> Error {
@@ -336,7 +291,7 @@ impl<T: Plain> Array<T> {
 
     /// Where the elements start, behind the head and the note.
     const fn elements() -> usize {
-        size_of::<Shared>() + Slot::words::<T>() * 8
+        size_of::<Shared>() + Desk::<T>::NOTE_WORDS * 8
     }
 
     fn shared_of(handle: &Handle) -> Result<&'static Shared, Error> {
@@ -345,26 +300,12 @@ impl<T: Plain> Array<T> {
 
     fn from_handle(handle: Handle) -> Result<Self, Error> {
         let shared = Self::shared_of(&handle)?;
-        let mapping = handle.arena().mapping();
         let length = usize::try_from(shared.length.load(Relaxed)).map_err(|_| OUTSIDE)?;
+        let desk = Desk::new(&handle, handle.body() + size_of::<Shared>(), 0).ok_or(OUTSIDE)?;
         let start = handle.body() + Self::elements();
-        let elements = if Slot::words::<T>() == 0 {
-            Elements::Small(Cells::at::<T>(mapping, start, length).ok_or(OUTSIDE)?)
-        } else {
-            let words = length.checked_mul(Slot::words::<T>()).ok_or(OUTSIDE)?;
-            let note = handle.body() + size_of::<Shared>();
-            Elements::Large {
-                rows: mapping.slice(start, words).ok_or(OUTSIDE)?,
-                note: mapping.slice(note, Slot::words::<T>()).ok_or(OUTSIDE)?,
-            }
-        };
-        Ok(Self { handle, shared, length, elements, plain: PhantomData })
+        let elements = Elements::at::<T>(handle.arena().mapping(), start, length);
+        Ok(Self { shared, length, elements: elements.ok_or(OUTSIDE)?, desk, handle })
     }
-}
-
-#[inline]
-fn row_of<T>(rows: &'static [AtomicU64], index: usize) -> &'static [AtomicU64] {
-    &rows[index * Slot::words::<T>()..][..Slot::words::<T>()]
 }
 
 const OUTSIDE: Error = Error::Corrupt("an array lies outside its arena");
@@ -378,9 +319,44 @@ impl<T: Number> Array<T> {
     /// [`Error::OutOfRange`].
     #[inline]
     pub fn fetch_add(&self, index: usize, amount: T) -> Result<T, Error> {
+        Ok(self.cell(index)?.fetch_add(amount))
+    }
+
+    /// Subtracts `amount` from the element at `index` and returns the element from before. Integers
+    /// wrap around.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`].
+    #[inline]
+    pub fn fetch_sub(&self, index: usize, amount: T) -> Result<T, Error> {
+        Ok(self.cell(index)?.fetch_add(amount.negated()))
+    }
+
+    /// Replaces the element at `index` by `new` if it is `current`, and returns the element from
+    /// before: as an inner error when it was another.
+    ///
+    /// Floats are compared by their bytes: zero is not minus zero, and the same not-a-number is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`].
+    #[inline]
+    pub fn compare_exchange(
+        &self,
+        index: usize,
+        current: T,
+        new: T,
+    ) -> Result<Result<T, T>, Error> {
+        Ok(self.cell(index)?.compare_exchange(current, new))
+    }
+
+    #[inline]
+    fn cell(&self, index: usize) -> Result<Cell, Error> {
         self.check(index)?;
+        self.settle();
         match self.slot(index) {
-            Slot::Small(cell) => Ok(cell.fetch_add(amount)),
+            Slot::Small(cell) => Ok(cell),
             Slot::Large(_) => unreachable!("a number has at most eight bytes"),
         }
     }
@@ -400,5 +376,4 @@ impl<'de, T: Plain> Deserialize<'de> for Array<T> {
 }
 
 #[cfg(test)]
-#[path = "array_tests.rs"]
 mod tests;

@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
 
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
+use super::chunks::{chunk_of, first_length};
 use super::*;
 
 #[test]
@@ -25,7 +27,7 @@ fn behaves_like_a_vector<T: Plain + PartialEq + fmt::Debug>(make: impl Fn(u8) ->
     // A walk that grows over several chunks and shrinks again.
     for step in 0..3_000_u32 {
         let value = make((step % 251) as u8);
-        match (step * 7_919) % 10 {
+        match (step * 7_919) % 16 {
             0..5 => {
                 list.push(value).unwrap();
                 model.push(value);
@@ -35,6 +37,40 @@ fn behaves_like_a_vector<T: Plain + PartialEq + fmt::Debug>(make: impl Fn(u8) ->
                 model.extend([value; 3]);
             }
             6..8 => assert_eq!(list.pop(), model.pop()),
+            10 => {
+                let index = step as usize % (model.len() + 1);
+                list.insert(index, value).unwrap();
+                model.insert(index, value);
+            }
+            11 if !model.is_empty() => {
+                let index = step as usize % model.len();
+                assert_eq!(list.remove(index).unwrap(), model.remove(index));
+            }
+            12 if !model.is_empty() => {
+                let index = step as usize % model.len();
+                assert_eq!(list.swap_remove(index).unwrap(), model.swap_remove(index));
+            }
+            13 if !model.is_empty() => {
+                let (one, other) = (step as usize % model.len(), step as usize / 7 % model.len());
+                list.swap(one, other).unwrap();
+                model.swap(one, other);
+            }
+            14 if !model.is_empty() => {
+                let start = step as usize % model.len();
+                let values = vec![value; (model.len() - start).min(step as usize % 70)];
+                list.copy_from_slice(start, &values).unwrap();
+                model[start..start + values.len()].copy_from_slice(&values);
+                assert_eq!(list.range(start..).unwrap(), model[start..]);
+            }
+            15 => {
+                let change = |values: &mut Vec<T>| {
+                    values.reverse();
+                    values.truncate(values.len() - values.len() / 8);
+                    values.push(value);
+                };
+                list.update_all(change).unwrap();
+                change(&mut model);
+            }
             8 if !model.is_empty() => {
                 let index = step as usize % model.len();
                 list.set(index, value).unwrap();
@@ -74,6 +110,73 @@ fn an_index_that_is_not_there_is_an_error() {
     assert_eq!(list.update(1, |value| std::mem::replace(value, 5)).unwrap(), 2);
     assert_eq!(list.get(usize::MAX), None);
     assert_eq!(list.to_vec().unwrap(), [1, 5]);
+}
+
+#[test]
+fn a_range_that_is_not_there_is_an_error_and_changes_nothing() {
+    let list = List::from_slice(&[1_u32, 2, 3]).unwrap();
+    assert!(matches!(list.insert(4, 9), Err(Error::OutOfRange { index: 4, length: 3, .. })));
+    assert!(list.remove(3).is_err() && list.swap_remove(3).is_err());
+    assert!(list.swap(0, 3).is_err() && list.swap(3, 0).is_err());
+    assert!(list.copy_from_slice(2, &[8, 8]).is_err());
+    assert!(list.copy_from_slice(usize::MAX, &[8, 8]).is_err());
+    assert!(list.range(1..5).is_err() && list.range(..=3).is_err());
+    assert_eq!(list.range(1..=1).unwrap(), [2]);
+    assert_eq!((list.range(3..).unwrap(), list.range(..).unwrap()), (vec![], vec![1, 2, 3]));
+    let empty = List::<u32>::with_capacity(1_000).unwrap();
+    assert!(empty.remove(0).is_err() && empty.swap_remove(0).is_err());
+    assert_eq!(empty.range(..).unwrap(), []);
+}
+
+#[test]
+fn elements_are_searched_sorted_filled_and_retained() {
+    let list = List::from_slice(&[5_i64, -1, 3, 3]).unwrap();
+    assert_eq!(list.position(|value| value == 3), Some(2));
+    assert!(list.contains(&-1) && !list.contains(&1));
+    list.sort().unwrap();
+    assert_eq!(list.to_vec().unwrap(), [-1, 3, 3, 5]);
+    list.retain(|value| *value != 3).unwrap();
+    assert_eq!(list.to_vec().unwrap(), [-1, 5]);
+    list.fill(7).unwrap();
+    assert_eq!(list.to_vec().unwrap(), [7, 7]);
+}
+
+#[test]
+fn a_panic_in_a_change_changes_nothing() {
+    let list = List::from_slice(&[1_u8, 2, 3]).unwrap();
+    let change = |values: &mut Vec<u8>| {
+        values.clear();
+        panic!("half way");
+    };
+    let changed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _ = list.update_all(change);
+    }));
+    assert!(changed.is_err());
+    assert_eq!(list.to_vec().unwrap(), [1, 2, 3]);
+}
+
+#[test]
+fn no_reader_sees_a_part_of_a_change() {
+    let list = List::from_slice(&[0_u64; 300]).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut last = 0;
+            while !done.load(Relaxed) {
+                // Read in this order, a later element is not older.
+                let (first, middle) = (list.get(0).unwrap(), list.get(150).unwrap());
+                assert!(first >= last && middle >= first, "{last} {first} {middle}");
+                last = list.get(299).unwrap();
+                assert!(last >= middle);
+                let all = list.to_vec().unwrap();
+                assert!(all[0] >= last && all == [all[0]; 300]);
+            }
+        });
+        for number in 1..3_000 {
+            list.fill(number).unwrap();
+        }
+        done.store(true, Relaxed);
+    });
 }
 
 #[test]
@@ -177,18 +280,65 @@ fn nonsense_in_the_head_is_an_error_and_ends_no_process() {
     let sane = list.shared.chunks[0].load(Relaxed);
     for word in [1, 64, 4096, sane + 8, sane + 256, u64::MAX, u64::MAX - 7] {
         list.shared.chunks[0].store(word, Relaxed);
-        assert_eq!((list.get(0), list.pop()), (None, None));
+        // What is read may be nonsense; what is written goes nowhere.
+        let _ = (list.get(0), list.iter().count(), list.contains(&7));
+        assert_eq!(list.pop(), None);
         assert!(matches!(list.set(0, 1), Err(Error::Corrupt(_))));
         assert!(matches!(list.to_vec(), Err(Error::Corrupt(_))));
-        assert!(list.push(1).is_err());
+        assert!(list.push(1).is_err() && list.insert(0, 1).is_err() && list.remove(0).is_err());
+        assert!(list.swap(0, 1).is_err() && list.swap_remove(0).is_err() && list.sort().is_err());
+        assert!(list.copy_from_slice(0, &[1, 2]).is_err());
     }
     list.shared.chunks[0].store(sane, Relaxed);
     list.shared.length.store(u64::MAX, Relaxed);
     assert_eq!((list.get(usize::MAX - 1), list.pop()), (None, None));
-    assert!(list.to_vec().is_err());
-    assert!(list.push(1).is_err());
+    assert!(list.to_vec().is_err() && list.update_all(|_| ()).is_err());
+    assert!(list.push(1).is_err() && list.insert(7, 1).is_err() && list.remove(7).is_err());
+    for length in [100, 1 << 20, 1 << 33] {
+        list.shared.length.store(length, Relaxed);
+        // Not: there is no memory for so many.
+        assert!(matches!(list.push(1), Err(Error::Corrupt(_))), "{length}");
+    }
     list.shared.length.store(3, Relaxed);
     assert_eq!(list.to_vec().unwrap(), [1, 2, 3]);
+}
+
+#[test]
+fn nonsense_in_the_journal_harms_no_one() {
+    let list = List::from_slice(&[[1_u64; 3]; 2]).unwrap();
+    let mapping = list.handle.arena().mapping();
+    let journal = list.handle.body() + std::mem::offset_of!(Shared, journal);
+    let note = list.handle.body() + size_of::<Shared>();
+    // An odd sequence and a target lie behind the lock; then the length, the end and the first run.
+    for words in [
+        [1, 0, 2, 4, 0, 0],
+        [1, 1, 0, 0, 0, 0],
+        [1, u64::MAX, 0, 0, 0, 0],
+        [1, 0, 2, u64::MAX, 0, u64::MAX],
+        [1, 0, 2, 9, u64::MAX, 1],
+        [1, 0, u64::MAX, 7, 1 << 40, 1],
+    ] {
+        let draft: Vec<_> = words[2..].iter().flat_map(|word| word.to_ne_bytes()).collect();
+        mapping.write(note, &draft).unwrap();
+        for (word, at) in words[..2].iter().zip([64, 72]) {
+            mapping.write(journal + at, &word.to_ne_bytes()).unwrap();
+        }
+        let _ = (list.get(0), list.len(), list.to_vec().is_ok());
+        list.shared.length.store(2, Relaxed);
+        list.copy_from_slice(0, &[[1; 3]; 2]).unwrap();
+        assert_eq!(list.to_vec().unwrap(), [[1; 3]; 2]);
+    }
+}
+
+#[test]
+fn a_change_may_read_the_list_that_it_changes_whatever_lies_in_the_journal() {
+    let list = List::from_slice(&[1_u64, 2, 3]).unwrap();
+    let sequence = list.handle.body() + std::mem::offset_of!(Shared, journal) + 64;
+    let read = list.update_all(|_| {
+        list.handle.arena().mapping().write(sequence, &7_u64.to_ne_bytes()).unwrap();
+        (list.get(1), list.len(), list.iter().count())
+    });
+    assert_eq!(read.unwrap(), (Some(2), 3, 3));
 }
 
 #[test]
