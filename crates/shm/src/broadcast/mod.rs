@@ -18,10 +18,10 @@ use self::ring::Ring;
 pub(crate) use self::ring::bury;
 pub use self::subscriber::Subscriber;
 use crate::arena::block::Kind;
-use crate::channel::PutRefusal;
 use crate::error::Error;
 use crate::handle::Handle;
-use crate::queue::{PutError, PutFailure, PutTimeoutError, TryPutError};
+use crate::queue::refusal::Refusal;
+use crate::queue::{PutError, PutTimeoutError, TryPutError};
 use crate::transit;
 
 /// What a broadcast does when the slowest subscriber is as far behind as it may be.
@@ -155,11 +155,7 @@ impl<T: Message> Broadcast<T> {
     ///
     /// [`PutError`], with the value.
     pub fn put(&self, value: T) -> Result<(), PutError<T>> {
-        match self.put_until(&value, Deadline::NEVER) {
-            Ok(()) => Ok(()),
-            Err(Refusal::Full | Refusal::Closed) => Err(PutError::Closed(value)),
-            Err(Refusal::Failed(reason)) => Err(PutError::Failed { value, reason }),
-        }
+        self.put_until(&value, Deadline::NEVER).map_err(|why| why.for_put(value))
     }
 
     /// Puts a value for every subscriber if all have room for it.
@@ -168,12 +164,8 @@ impl<T: Message> Broadcast<T> {
     ///
     /// [`TryPutError`], with the value.
     pub fn try_put(&self, value: T) -> Result<(), TryPutError<T>> {
-        match self.put_until(&value, Deadline::after(Duration::ZERO)) {
-            Ok(()) => Ok(()),
-            Err(Refusal::Full) => Err(TryPutError::Full(value)),
-            Err(Refusal::Closed) => Err(TryPutError::Closed(value)),
-            Err(Refusal::Failed(reason)) => Err(TryPutError::Failed { value, reason }),
-        }
+        let at_once = Deadline::after(Duration::ZERO);
+        self.put_until(&value, at_once).map_err(|why| why.for_try_put(value))
     }
 
     /// Puts a value for every subscriber, blocking at most for `timeout`.
@@ -182,30 +174,19 @@ impl<T: Message> Broadcast<T> {
     ///
     /// [`PutTimeoutError`], with the value.
     pub fn put_timeout(&self, value: T, timeout: Duration) -> Result<(), PutTimeoutError<T>> {
-        match self.put_until(&value, Deadline::after(timeout)) {
-            Ok(()) => Ok(()),
-            Err(Refusal::Full) => Err(PutTimeoutError::TimedOut(value)),
-            Err(Refusal::Closed) => Err(PutTimeoutError::Closed(value)),
-            Err(Refusal::Failed(reason)) => Err(PutTimeoutError::Failed { value, reason }),
-        }
+        let deadline = Deadline::after(timeout);
+        self.put_until(&value, deadline).map_err(|why| why.for_put_timeout(value))
+    }
+
+    /// The broadcast as one waits for room in it.
+    pub(crate) fn room(&self) -> Broadcast<()> {
+        Broadcast { ring: self.ring.clone(), values: PhantomData }
     }
 
     fn put_until(&self, value: &T, deadline: Deadline) -> Result<(), Refusal> {
         let (bytes, contents) = transit::gather(|| encode(value));
-        let bytes = bytes.map_err(|error| Refusal::Failed(error.into()))?;
-        self.ring.put(&bytes, &contents, deadline).map_err(|refusal| match refusal {
-            PutRefusal::Full => Refusal::Full,
-            PutRefusal::Closed => Refusal::Closed,
-            PutRefusal::Failed(error) => Refusal::Failed(PutFailure::Memory(error)),
-        })
+        Ok(self.ring.put(&bytes?, &contents, deadline)?)
     }
-}
-
-/// Why a put was refused, before it is told with the value.
-enum Refusal {
-    Full,
-    Closed,
-    Failed(PutFailure),
 }
 
 /// Ready when a put would not block.

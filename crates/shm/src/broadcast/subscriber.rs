@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Broadcast;
 use crate::arena::block::Kind;
-use crate::channel::GetRefusal;
 use crate::handle::Handle;
+use crate::queue::refusal::Missed;
 use crate::queue::{GetError, GetFailure, GetTimeoutError, TryGetError};
 
 /// Gets every value that is put into a [`Broadcast`] after it subscribed.
@@ -95,10 +95,7 @@ impl<T: Message> Subscriber<T> {
     ///
     /// [`GetError::Closed`] at the end of the broadcast.
     pub fn get(&self) -> Result<T, GetError> {
-        self.get_until(Deadline::NEVER).map_err(|missed| match missed {
-            Missed::Empty | Missed::Closed => GetError::Closed,
-            Missed::Failed(failure) => GetError::Failed(failure),
-        })
+        Ok(self.get_until(Deadline::NEVER)?)
     }
 
     /// Gets the next value if there is one.
@@ -107,11 +104,7 @@ impl<T: Message> Subscriber<T> {
     ///
     /// [`TryGetError::Empty`] when there is none yet, [`TryGetError::Closed`] at the end.
     pub fn try_get(&self) -> Result<T, TryGetError> {
-        self.get_until(Deadline::after(Duration::ZERO)).map_err(|missed| match missed {
-            Missed::Empty => TryGetError::Empty,
-            Missed::Closed => TryGetError::Closed,
-            Missed::Failed(failure) => TryGetError::Failed(failure),
-        })
+        Ok(self.get_until(Deadline::after(Duration::ZERO))?)
     }
 
     /// Gets the next value, blocking at most for `timeout`.
@@ -121,11 +114,7 @@ impl<T: Message> Subscriber<T> {
     /// [`GetTimeoutError::TimedOut`] when there is none in time, [`GetTimeoutError::Closed`] at the
     /// end.
     pub fn get_timeout(&self, timeout: Duration) -> Result<T, GetTimeoutError> {
-        self.get_until(Deadline::after(timeout)).map_err(|missed| match missed {
-            Missed::Empty => GetTimeoutError::TimedOut,
-            Missed::Closed => GetTimeoutError::Closed,
-            Missed::Failed(failure) => GetTimeoutError::Failed(failure),
-        })
+        Ok(self.get_until(Deadline::after(timeout))?)
     }
 
     /// Gets values until the broadcast ends, or one that cannot be read.
@@ -133,23 +122,17 @@ impl<T: Message> Subscriber<T> {
         std::iter::from_fn(|| self.get().ok())
     }
 
-    fn get_until(&self, deadline: Deadline) -> Result<T, Missed> {
-        match self.broadcast.ring.get(&self.seat.0, deadline) {
-            Ok(message) => message
-                .read(|bytes| decode(bytes))
-                .map_err(|error| Missed::Failed(GetFailure::Decode(error))),
-            Err(GetRefusal::Empty) => Err(Missed::Empty),
-            Err(GetRefusal::Closed) => Err(Missed::Closed),
-            Err(GetRefusal::Failed(error)) => Err(Missed::Failed(GetFailure::Memory(error))),
-        }
+    /// The subscriber as one waits for a value.
+    pub(crate) fn values(&self) -> Subscriber<()> {
+        Subscriber { broadcast: self.broadcast.room(), seat: self.seat.clone() }
     }
-}
 
-/// Why a get has nothing to return.
-enum Missed {
-    Empty,
-    Closed,
-    Failed(GetFailure),
+    fn get_until(&self, deadline: Deadline) -> Result<T, Missed> {
+        let message = self.broadcast.ring.get(&self.seat.0, deadline)?;
+        message
+            .read(|bytes| decode(bytes))
+            .map_err(|error| Missed::Failed(GetFailure::Decode(error)))
+    }
 }
 
 impl<T> Waitable for Subscriber<T> {

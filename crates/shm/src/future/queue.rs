@@ -3,9 +3,9 @@
 use brigade_codec::Message;
 use brigade_sys::wait::{Sleep, Waitable};
 
-use super::until;
+use super::{get, put};
 use crate::channel::Channel;
-use crate::queue::{GetError, PutError, Queue, TryGetError, TryPutError};
+use crate::queue::{GetError, PutError, Queue};
 
 /// A channel as one waits for a message in it.
 struct Messages(Channel);
@@ -59,19 +59,7 @@ impl<T: Message> Queue<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn put_async(&self, value: T) -> Result<(), PutError<T>> {
-        let mut value = Some(value);
-        let put = || match self.try_put(value.take()?) {
-            Ok(()) => Some(Ok(())),
-            Err(TryPutError::Full(back)) => {
-                value = Some(back);
-                None
-            }
-            Err(TryPutError::Closed(value)) => Some(Err(PutError::Closed(value))),
-            Err(TryPutError::Failed { value, reason }) => {
-                Some(Err(PutError::Failed { value, reason }))
-            }
-        };
-        until(|| Room(self.channel().clone()), put).await
+        put(value, || Room(self.channel().clone()), |value| self.try_put(value)).await
     }
 
     /// Takes the first value, waiting until there is one.
@@ -84,12 +72,6 @@ impl<T: Message> Queue<T> {
     ///
     /// Dropped before it is done, it has taken nothing.
     pub async fn get_async(&self) -> Result<T, GetError> {
-        let get = || match self.try_get() {
-            Ok(value) => Some(Ok(value)),
-            Err(TryGetError::Empty) => None,
-            Err(TryGetError::Closed) => Some(Err(GetError::Closed)),
-            Err(TryGetError::Failed(failure)) => Some(Err(GetError::Failed(failure))),
-        };
-        until(|| Messages(self.channel().clone()), get).await
+        get(|| Messages(self.channel().clone()), || self.try_get()).await
     }
 }

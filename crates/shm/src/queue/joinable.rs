@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use brigade_codec::Message;
 use brigade_sys::time::Deadline;
+use brigade_sys::wait::{Sleep, Waitable};
 
 use super::ordered::{OrderedQueue, Values};
 use crate::error::Error;
-use crate::shelf::{Discipline, Label, Patience, Taking};
+use crate::shelf::{Discipline, Label, Patience, Shelf, Taking};
 
 /// A queue, first in first out, whose values are done with when their takers say so.
 ///
@@ -118,6 +119,30 @@ impl<T: Message> OrderedQueue<T, Joinable> {
     /// Fails when the queue's memory is corrupt.
     pub fn join_timeout(&self, timeout: Duration) -> Result<bool, Error> {
         self.shelf.join::<Joinable>(Deadline::after(timeout))
+    }
+
+    /// What is ready when every value is done with.
+    pub(crate) fn answers(&self) -> impl Waitable + Send + Sync + 'static {
+        Answers(self.shelf.clone())
+    }
+
+    /// Whether every value is done with; nothing when some are not.
+    pub(crate) fn try_join(&self) -> Option<Result<(), Error>> {
+        let joined = self.shelf.join::<Joinable>(Deadline::after(Duration::ZERO));
+        joined.map(|joined| joined.then_some(())).transpose()
+    }
+}
+
+/// A shelf as one waits until all is done with.
+struct Answers(Shelf);
+
+impl Waitable for Answers {
+    fn is_ready(&self) -> bool {
+        self.0.can_join::<Joinable>()
+    }
+
+    fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
+        self.0.prepare_join(sleep);
     }
 }
 

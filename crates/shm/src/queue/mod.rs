@@ -11,7 +11,7 @@ mod leased;
 mod lifo;
 mod ordered;
 mod priority;
-mod refusal;
+pub(crate) mod refusal;
 mod simple;
 
 pub use dead_letters::DeadLetters;

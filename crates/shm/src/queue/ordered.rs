@@ -273,6 +273,16 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
         std::iter::from_fn(|| self.get().ok())
     }
 
+    /// What is ready when there is room.
+    pub(crate) fn room(&self) -> Room {
+        Room(self.shelf.clone())
+    }
+
+    /// What is ready when there is something to take, or the end.
+    pub(crate) fn items(&self) -> impl Waitable + Send + Sync + 'static {
+        Items::<O>(self.shelf.clone(), PhantomData)
+    }
+
     /// Puts an item that may be taken from `due` on.
     pub(super) fn put_due(&self, item: &O::Item, due: u64, wait: Wait) -> Result<(), Refusal> {
         let mut bytes = Vec::new();
@@ -303,6 +313,32 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
 /// The item that a message holds.
 pub(super) fn read<T, O: Order<T>>(letter: Letter) -> Result<O::Item, GetFailure> {
     letter.read(|key, value| O::decode(key, value).map_err(GetFailure::Decode))
+}
+
+/// A shelf as one waits for room in it.
+pub(crate) struct Room(Shelf);
+
+impl Waitable for Room {
+    fn is_ready(&self) -> bool {
+        self.0.may_put()
+    }
+
+    fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
+        self.0.prepare_put(sleep);
+    }
+}
+
+/// A shelf as one waits for an item of it.
+struct Items<D>(Shelf, PhantomData<fn(D)>);
+
+impl<D: Discipline + 'static> Waitable for Items<D> {
+    fn is_ready(&self) -> bool {
+        self.0.can_take::<D>()
+    }
+
+    fn prepare<'a>(&'a self, sleep: &mut Sleep<'a>) {
+        self.0.prepare_take(sleep);
+    }
 }
 
 impl<T, O: Order<T>> Waitable for OrderedQueue<T, O> {

@@ -1,4 +1,4 @@
-//! Why an operation of a queue came to nothing, before it is told in the operation's own words.
+//! Why an operation of a queue or a broadcast came to nothing, before it is told in the operation's own words.
 
 use brigade_codec::EncodeError;
 
@@ -10,7 +10,7 @@ use crate::channel::{GetRefusal, PutRefusal};
 
 /// Why a put was refused, before it is told with the value.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     Full,
     Closed,
     Failed(PutFailure),
@@ -18,14 +18,14 @@ pub(super) enum Refusal {
 
 impl Refusal {
     /// For a put that waits until there is room.
-    pub(super) fn for_put<T>(self, value: T) -> PutError<T> {
+    pub(crate) fn for_put<T>(self, value: T) -> PutError<T> {
         match self {
             Self::Full | Self::Closed => PutError::Closed(value),
             Self::Failed(reason) => PutError::Failed { value, reason },
         }
     }
 
-    pub(super) fn for_try_put<T>(self, value: T) -> TryPutError<T> {
+    pub(crate) fn for_try_put<T>(self, value: T) -> TryPutError<T> {
         match self {
             Self::Full => TryPutError::Full(value),
             Self::Closed => TryPutError::Closed(value),
@@ -33,7 +33,7 @@ impl Refusal {
         }
     }
 
-    pub(super) fn for_put_timeout<T>(self, value: T) -> PutTimeoutError<T> {
+    pub(crate) fn for_put_timeout<T>(self, value: T) -> PutTimeoutError<T> {
         match self {
             Self::Full => PutTimeoutError::TimedOut(value),
             Self::Closed => PutTimeoutError::Closed(value),
@@ -60,7 +60,7 @@ impl From<EncodeError> for Refusal {
 
 /// Why a get has nothing to return.
 #[derive(Debug)]
-pub(super) enum Missed {
+pub(crate) enum Missed {
     Empty,
     Closed,
     Failed(GetFailure),

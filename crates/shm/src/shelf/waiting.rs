@@ -157,6 +157,29 @@ impl Shelf {
         self.shared.caches.failed.get() > 0 || self.is_over()
     }
 
+    /// Whether nobody would have to wait until every item is done with.
+    pub(crate) fn can_join<D: Discipline>(&self) -> bool {
+        self.take_care::<D>();
+        self.unfinished_now() == 0
+    }
+
+    /// Adds what will change when there is room to `sleep`.
+    pub(crate) fn prepare_put<'a>(&'a self, sleep: &mut Sleep<'a>) {
+        self.handle.before_sleep();
+        self.shared.not_full.prepare(sleep);
+        self.sides().watch(Side::Receiving, sleep);
+        if self.sides().look_after(Side::Receiving) != Deadline::NEVER {
+            sleep.nap(ROUND);
+        }
+    }
+
+    /// Adds what will change when every item is done with to `sleep`.
+    pub(crate) fn prepare_join<'a>(&'a self, sleep: &mut Sleep<'a>) {
+        self.handle.before_sleep();
+        self.shared.all_done.prepare(sleep);
+        self.watch_takers(sleep);
+    }
+
     /// Adds what will change when an item can be taken to `sleep`.
     pub(crate) fn prepare_take<'a>(&'a self, sleep: &mut Sleep<'a>) {
         self.handle.before_sleep();

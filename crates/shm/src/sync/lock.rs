@@ -42,7 +42,7 @@ use crate::error::Error;
 use crate::handle::Handle;
 use crate::plain::{Plain, shape_of};
 use crate::sync::owner_died::{
-    Guard, LockTimeoutError, OwnerDied, TryLockError, WaitGuard, sealed,
+    Guard, LockTimeoutError, OwnerDied, TryLockError, WaitGuard, sealed, unless_locked,
 };
 
 const CONSISTENT: u32 = 0;
@@ -311,6 +311,14 @@ impl<'a, T: Plain> sealed::WaitGuard for LockGuard<'a, T> {
 
     fn reacquire(lock: &'a Lock<T>) -> Result<Self, OwnerDied<Self>> {
         lock.lock()
+    }
+
+    fn try_reacquire(lock: &&'a Lock<T>) -> Option<Result<Self, OwnerDied<Self>>> {
+        unless_locked(lock.try_lock())
+    }
+
+    fn lock_of(lock: &&'a Lock<T>) -> impl Waitable + Send + Sync + 'static {
+        (*lock).clone()
     }
 }
 

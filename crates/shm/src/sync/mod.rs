@@ -4,7 +4,7 @@ mod barrier;
 mod condition;
 mod event;
 mod lock;
-mod owner_died;
+pub(crate) mod owner_died;
 mod rlock;
 mod rwlock;
 mod semaphore;

@@ -11,6 +11,8 @@ pub trait Guard: sealed::Guard {}
 pub trait WaitGuard: Guard + sealed::WaitGuard {}
 
 pub(super) mod sealed {
+    use brigade_sys::wait::Waitable;
+
     use super::OwnerDied;
 
     pub trait Guard {
@@ -27,6 +29,12 @@ pub(super) mod sealed {
 
         /// Acquires the lock as often as it was released.
         fn reacquire(released: Self::Released) -> Result<Self, OwnerDied<Self>>;
+
+        /// As [`reacquire`](Self::reacquire), if nobody holds the lock.
+        fn try_reacquire(released: &Self::Released) -> Option<Result<Self, OwnerDied<Self>>>;
+
+        /// What is ready when nobody holds the lock.
+        fn lock_of(released: &Self::Released) -> impl Waitable + Send + Sync + 'static;
     }
 }
 
@@ -75,6 +83,17 @@ pub enum TryLockError<G> {
     /// The lock is acquired, but its last holder died with it.
     #[error(transparent)]
     OwnerDied(OwnerDied<G>),
+}
+
+/// What was had, unless the lock is held.
+pub(crate) fn unless_locked<G>(
+    tried: Result<G, TryLockError<G>>,
+) -> Option<Result<G, OwnerDied<G>>> {
+    match tried {
+        Ok(guard) => Some(Ok(guard)),
+        Err(TryLockError::OwnerDied(died)) => Some(Err(died)),
+        Err(TryLockError::Locked) => None,
+    }
 }
 
 /// Why a lock was not had in time.

@@ -353,6 +353,16 @@ impl<'a, T: Plain> sealed::WaitGuard for RLockGuard<'a, T> {
             None => unreachable!("a wait without a deadline does not time out"),
         }
     }
+
+    fn try_reacquire(
+        &(lock, depth): &(&'a RLock<T>, u64),
+    ) -> Option<Result<Self, OwnerDied<Self>>> {
+        Some(lock.enter(lock.shared.raw.try_lock()?, depth))
+    }
+
+    fn lock_of(&(lock, _): &(&'a RLock<T>, u64)) -> impl Waitable + Send + Sync + 'static {
+        lock.clone()
+    }
 }
 
 impl<T: Plain> WaitGuard for RLockGuard<'_, T> {}

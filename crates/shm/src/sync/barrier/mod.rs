@@ -1,5 +1,6 @@
 //! The barrier: a place where parties wait until all have come.
 
+mod future;
 mod rounds;
 
 use std::fmt;

@@ -186,7 +186,7 @@ impl Rounds {
 
     /// Waits until there is something else than a barrier for those who come late.
     pub(super) fn wait_for_next(self, deadline: Deadline) -> Result<(), BrokenBarrier> {
-        let look = || (!self.is_late() || self.has_dead()).then_some(());
+        let look = || self.has_room().then_some(());
         let waited = self.shared.bell.wait(deadline, look, |sleep| self.watch(sleep));
         if waited.is_none() {
             let _locked = self.lock();
@@ -334,12 +334,19 @@ impl Rounds {
         self.seats.iter().position(|seat| seat.load(Acquire) == 0) // PAIR seat: with `leave`.
     }
 
-    fn is_late(self) -> bool {
-        match self.phase() {
-            Phase::Filling => self.free_seat().is_none(),
-            Phase::Draining | Phase::Thrown(_) => !self.is_empty(),
-            Phase::Broken(_) => false,
-        }
+    /// Whether one who came late finds something else now.
+    pub(super) fn has_room(self) -> bool {
+        self.has_dead()
+            || match self.phase() {
+                Phase::Filling => self.free_seat().is_some(),
+                Phase::Draining | Phase::Thrown(_) => self.is_empty(),
+                Phase::Broken(_) => true,
+            }
+    }
+
+    /// Whether those in the seats wait no longer, or will not once a death is seen to.
+    pub(super) fn is_over(self) -> bool {
+        self.phase() != Phase::Filling || self.has_dead()
     }
 
     /// Whether those who were in the seats of a round that is over have left.

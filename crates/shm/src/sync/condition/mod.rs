@@ -1,5 +1,6 @@
 //! The condition: a place to wait, with a lock given up, until another says that something changed.
 
+mod future;
 mod seats;
 
 use std::fmt;

@@ -90,7 +90,10 @@ pub(super) struct Seats {
 }
 
 /// A seat of the calling thread. It stays taken until it is left: see [`Seats::leave`].
+#[derive(Clone)]
 pub(super) struct Ticket {
+    /// The process that the seat is taken for.
+    pub(super) tag: Tag,
     index: usize,
     ticket: u64,
     /// Those of other processes whose calls may be inherited.
@@ -133,36 +136,66 @@ impl Seats {
         transaction.set(&self.shared.next, ticket.wrapping_add(1));
         transaction.commit();
         kill_point("condition.seated");
-        Some(Ticket { index, ticket, older })
+        Some(Ticket { tag, index, ticket, older })
     }
 
     /// Waits in a seat until it is called, or until `deadline`.
     pub(super) fn wait(self, own: &Ticket, deadline: Deadline) -> Outcome {
         loop {
-            let older: Vec<Taken> =
-                own.older.iter().copied().filter(|&taken| self.is_taken(taken)).collect();
-            let death = || older.iter().any(|taken| census::has_died(self.arena, taken.tag));
-            let look = || {
-                if self.is_called(own.ticket) {
-                    return Some(Sign::Called);
-                }
-                (self.shared.log.is_orphaned() || death()).then_some(Sign::Death)
-            };
-            let watch = |sleep: &mut Sleep<'static>| {
-                older.iter().for_each(|taken| census::watch(self.arena, taken.tag.slot, sleep));
-            };
+            let look = || self.look(own);
+            let watch = |sleep: &mut Sleep<'static>| self.watch(own, sleep);
             match self.bell(own.index).wait(deadline, look, watch) {
                 Some(Sign::Called) => return self.follow(own),
-                Some(Sign::Death) => {
-                    // Burying the dead wakes the others who watch them.
-                    for taken in &older {
-                        census::is_gone(self.arena, taken.tag);
-                    }
-                    self.settle(&mut self.begin());
-                }
+                Some(Sign::Death) => self.settle_after_death(own),
                 None => return self.give_up(own),
             }
         }
+    }
+
+    /// Whether the seat has been called. Follows the call, and sees to what the dead have left.
+    pub(super) fn try_wait(self, own: &Ticket) -> Option<Outcome> {
+        loop {
+            match self.look(own)? {
+                Sign::Called => return Some(self.follow(own)),
+                Sign::Death => self.settle_after_death(own),
+            }
+        }
+    }
+
+    /// Whether [`try_wait`](Self::try_wait) has something to do.
+    pub(super) fn has_sign(self, own: &Ticket) -> bool {
+        self.look(own).is_some()
+    }
+
+    /// Adds what will change with the sign to what ends a sleep.
+    pub(super) fn prepare(self, own: &Ticket, sleep: &mut Sleep<'_>) {
+        self.bell(own.index).prepare(sleep);
+        self.watch(own, sleep);
+    }
+
+    fn look(self, own: &Ticket) -> Option<Sign> {
+        if self.is_called(own.ticket) {
+            return Some(Sign::Called);
+        }
+        let death = || self.older(own).any(|taken| census::has_died(self.arena, taken.tag));
+        (self.shared.log.is_orphaned() || death()).then_some(Sign::Death)
+    }
+
+    fn watch(self, own: &Ticket, sleep: &mut Sleep<'_>) {
+        self.older(own).for_each(|taken| census::watch(self.arena, taken.tag.slot, sleep));
+    }
+
+    fn settle_after_death(self, own: &Ticket) {
+        // Burying the dead wakes the others who watch them.
+        for taken in self.older(own) {
+            census::is_gone(self.arena, taken.tag);
+        }
+        self.settle(&mut self.begin());
+    }
+
+    /// Those who sat there before, and still do.
+    fn older(self, own: &Ticket) -> impl Iterator<Item = Taken> {
+        own.older.iter().copied().filter(move |&taken| self.is_taken(taken))
     }
 
     /// Rings for the next who is called: its caller may have died.
@@ -178,7 +211,7 @@ impl Seats {
     }
 
     /// Leaves the seat, unless it was called at last.
-    fn give_up(self, own: &Ticket) -> Outcome {
+    pub(super) fn give_up(self, own: &Ticket) -> Outcome {
         let mut transaction = self.begin();
         if self.is_called(own.ticket) {
             drop(transaction);

@@ -7,6 +7,7 @@
 //! [`shares`](self::shares). The value is [`Plain`], so any bytes a dead writer left are a valid value.
 #![allow(unsafe_code)]
 
+mod future;
 mod shares;
 
 use std::fmt;

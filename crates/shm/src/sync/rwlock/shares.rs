@@ -135,36 +135,50 @@ impl Shared {
 
     /// Takes the gate and waits until nobody reads.
     pub(super) fn write(&'static self, handle: &Handle, patience: Patience) -> Option<Found> {
-        self.pass_gate(patience)?;
         if let Patience::None = patience
             && !self.is_drained(handle)
         {
-            self.give_up();
+            // Without keeping readers out for a moment.
             return None;
         }
-        self.phase.fetch_or(WANTED, Relaxed);
-        kill_point("rwlock.wanted");
-        fence(SeqCst); // W
+        self.want_to_write(patience)?;
         let drained = match patience {
             Patience::None => self.is_drained(handle),
             Patience::Until(deadline) => self.drain(handle, deadline),
         };
         if !drained {
-            self.give_up();
+            self.end_write();
             return None;
         }
-        if self.found() == Found::Suspect {
-            return Some(Found::Suspect);
+        Some(self.begin_to_write())
+    }
+
+    /// Takes the gate, and keeps readers out from now on.
+    pub(super) fn want_to_write(&'static self, patience: Patience) -> Option<()> {
+        self.pass_gate(patience)?;
+        self.phase.fetch_or(WANTED, Relaxed);
+        kill_point("rwlock.wanted");
+        fence(SeqCst); // W
+        Some(())
+    }
+
+    /// Says, by one who keeps readers out and found none inside, that it writes.
+    pub(super) fn begin_to_write(&self) -> Found {
+        let found = self.found();
+        if found == Found::Whole {
+            self.phase.fetch_or(WRITING, Relaxed);
+            kill_point("rwlock.writing");
         }
-        self.phase.fetch_or(WRITING, Relaxed);
-        kill_point("rwlock.writing");
-        Some(Found::Whole)
+        found
     }
 
     /// Lets the others in.
     pub(super) fn end_write(&'static self) {
         kill_point("rwlock.written");
-        self.give_up();
+        // PAIR phase: with the load in `read`.
+        self.phase.fetch_and(SUSPECT, Release);
+        kill_point("rwlock.unwanted");
+        self.gate.unlock();
         kill_point("rwlock.gate-left");
     }
 
@@ -203,13 +217,6 @@ impl Shared {
         Some(())
     }
 
-    fn give_up(&'static self) {
-        // PAIR phase: with the load in `read`.
-        self.phase.fetch_and(SUSPECT, Release);
-        kill_point("rwlock.unwanted");
-        self.gate.unlock();
-    }
-
     fn found(&self) -> Found {
         if self.phase.load(Relaxed) & SUSPECT == 0 { Found::Whole } else { Found::Suspect }
     }
@@ -225,16 +232,25 @@ impl Shared {
         let watch = |sleep: &mut Sleep<'static>| {
             self.reading(handle).for_each(|tag| census::watch(arena, tag.slot, sleep));
         };
-        let before: Vec<Tag> = self.reading(handle).collect();
         let drained = self.drained.wait(deadline, look, watch).is_some();
-        for tag in before {
-            // Burying the dead wakes the others who watch them.
-            census::is_gone(arena, tag);
-        }
+        self.bury_readers(handle);
         drained
     }
 
-    fn is_drained(&self, handle: &Handle) -> bool {
+    /// Buries the dead among those who read, which wakes the others who watch them.
+    pub(super) fn bury_readers(&self, handle: &Handle) {
+        for tag in self.reading(handle) {
+            census::is_gone(handle.arena(), tag);
+        }
+    }
+
+    /// Adds what will change when nobody reads to what ends a sleep.
+    pub(super) fn prepare_drained<'a>(&'a self, handle: &Handle, sleep: &mut Sleep<'a>) {
+        self.drained.prepare(sleep);
+        self.reading(handle).for_each(|tag| census::watch(handle.arena(), tag.slot, sleep));
+    }
+
+    pub(super) fn is_drained(&self, handle: &Handle) -> bool {
         self.reading(handle).all(|tag| census::has_died(handle.arena(), tag))
     }
 
