@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use brigade_shm::testing::{Ended, alone, overwritable};
 use brigade_shm::{
-    Arena, Array, Barrier, Condition, Event, List, Lock, Map, Plain, Producer, Queue, RLock,
-    RwLock, Semaphore, Value, pipe,
+    Arena, Array, Barrier, Broadcast, Condition, Event, JoinableQueue, LeasedQueue, LifoQueue,
+    List, Lock, Map, Overflow, Plain, PriorityQueue, Producer, Queue, RLock, RwLock, Semaphore,
+    Subscriber, Value, pipe,
 };
 use brigade_sys::test_processes::Child;
 use brigade_sys::time::Deadline;
-use brigade_sys::wait::wait;
+use brigade_sys::wait::{Waitable, wait};
 
 /// How many processes each meet overwritten memory, and how often.
 const PROCESSES: u64 = 150;
@@ -103,6 +104,13 @@ struct Objects {
     pairs: List<[u64; 2]>,
     map: Map<u64, String>,
     pipe: brigade_shm::pipe::Ends<String, String>,
+    stack: LifoQueue<Vec<u8>>,
+    jobs: PriorityQueue<u32, Vec<u8>>,
+    tasks: JoinableQueue<Letter>,
+    leased: LeasedQueue<Vec<u8>>,
+    news: Broadcast<Vec<u8>>,
+    late: Broadcast<Vec<u8>>,
+    readers: [Subscriber<Vec<u8>>; 2],
 }
 
 impl Objects {
@@ -111,7 +119,16 @@ impl Objects {
     }
 
     fn try_new() -> Result<Self, brigade_shm::Error> {
+        let news = Broadcast::new(4)?;
+        let late = Broadcast::with_overflow(4, Overflow::Overwrite)?;
         Ok(Self {
+            readers: [news.subscribe()?, late.subscribe()?],
+            stack: LifoQueue::bounded(4)?,
+            jobs: PriorityQueue::unbounded()?,
+            tasks: JoinableQueue::bounded(4)?,
+            leased: LeasedQueue::bounded(4)?,
+            news,
+            late,
             queue: Queue::with_ring(3, 128)?,
             letters: Queue::bounded(3)?,
             lock: Lock::new(0)?,
@@ -134,6 +151,8 @@ impl Objects {
     fn use_all(&self) {
         self.use_channels();
         self.use_letters();
+        self.use_shelves();
+        self.use_broadcasts();
         if let Ok(mut guard) = self.lock.lock_timeout(SHORT) {
             *guard += 1;
         }
@@ -188,6 +207,46 @@ impl Objects {
         // Else it stays as it is once it is corrupt.
         black_box(map.clear().is_ok());
         black_box(map.update(&3, |text| *text = Some("text".to_owned())).is_ok());
+    }
+
+    fn use_shelves(&self) {
+        for length in [3, 100, 3_000] {
+            let (text, key) = (vec![1; length], length as u32);
+            black_box(self.stack.put_timeout(text.clone(), SHORT).is_ok());
+            black_box(self.jobs.put_timeout((key, text.clone()), SHORT).is_ok());
+            black_box(self.leased.put_timeout(text, SHORT).is_ok());
+        }
+        black_box((self.stack.len(), self.jobs.is_full(), self.leased.capacity()));
+        black_box((self.stack.try_get().is_ok(), self.stack.get_timeout(SHORT).is_ok()));
+        black_box((self.jobs.try_get().is_ok(), self.jobs.get_timeout(SHORT).is_ok()));
+        if let Ok(lease) = self.leased.lease_timeout(SHORT) {
+            black_box((lease.delivery_count(), lease.requeue().is_ok()));
+        }
+        black_box(self.leased.try_lease().map(|lease| lease.reject().is_ok()).is_ok());
+        black_box(self.leased.try_lease().map(|lease| lease.ack().is_ok()).is_ok());
+        if let Some(letter) = self.queue.producer().ok().zip(Event::new().ok()) {
+            black_box(self.tasks.put_timeout(letter, SHORT).is_ok());
+        }
+        if let Ok((producer, event)) = self.tasks.get_timeout(SHORT) {
+            event.set();
+            drop(producer);
+        }
+        black_box((self.tasks.task_done().is_ok(), self.tasks.join_timeout(SHORT).is_ok()));
+        let all: [&dyn Waitable; 4] = [&self.stack, &self.jobs, &self.tasks, &self.leased];
+        black_box(wait(&all, Deadline::after(SHORT)));
+    }
+
+    fn use_broadcasts(&self) {
+        for length in [3, 100, 3_000] {
+            black_box(self.news.put_timeout(vec![1; length], SHORT).is_ok());
+            black_box(self.late.try_put(vec![1; length]).is_ok());
+        }
+        for reader in &self.readers {
+            black_box((reader.len(), reader.missed(), reader.get_timeout(SHORT).is_ok()));
+            black_box((reader.try_get().is_ok(), reader.try_get().is_ok()));
+        }
+        black_box((self.news.subscribers(), self.late.subscribe().is_ok()));
+        black_box(self.news.publisher().is_ok());
     }
 
     fn use_letters(&self) {
