@@ -16,6 +16,7 @@
 //! | passing things on | [`Queue`], [`pipe()`], [`Broadcast`], [`socket`] |
 //! | ... in another order | [`LifoQueue`], [`PriorityQueue`], [`DelayQueue`], [`SimpleQueue`] |
 //! | ... until it is done | [`JoinableQueue`], [`LeasedQueue`] |
+//! | ... without a copy | [`LoanQueue`] |
 //! | waiting for any of these | [`wait`](fn@wait) |
 //! | waiting without a thread | [`ready`], [`wait_async`], [`block_on`] |
 //! | bytes and descriptors | [`codec`] |
@@ -99,8 +100,8 @@ pub use brigade_shm::{
     Timer, Woken,
 };
 pub use brigade_shm::{
-    DeadLetters, DelayQueue, JoinableQueue, Lease, LeasedQueue, LifoQueue, PriorityQueue,
-    SimpleQueue,
+    Borrowed, DeadLetters, DelayQueue, JoinableQueue, Lease, LeasedQueue, LifoQueue, Loan,
+    LoanQueue, PriorityQueue, SimpleQueue,
 };
 pub use brigade_sys::doctor;
 pub use brigade_sys::reactor::{block_on, ready};

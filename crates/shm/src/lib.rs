@@ -42,8 +42,8 @@ pub use named::{SharedMemory, SharedMemoryError};
 pub use pipe::{Connection, one_way_pipe, pipe, pipe_between};
 pub use plain::Plain;
 pub use queue::{
-    Consumer, DeadLetters, DelayQueue, GetError, JoinableQueue, Lease, LeasedQueue, LifoQueue,
-    PriorityQueue, Producer, PutError, Queue, SimpleQueue,
+    Borrowed, Consumer, DeadLetters, DelayQueue, GetError, JoinableQueue, Lease, LeasedQueue,
+    LifoQueue, Loan, LoanQueue, PriorityQueue, Producer, PutError, Queue, SimpleQueue,
 };
 pub use sync::{
     Barrier, BarrierWait, BrokenBarrier, Condition, Event, Lock, LockGuard, OwnerDied, Permit,

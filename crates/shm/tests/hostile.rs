@@ -11,8 +11,8 @@ use std::time::Duration;
 use brigade_shm::testing::{Ended, alone, overwritable};
 use brigade_shm::{
     Arena, Array, Barrier, Broadcast, Condition, Event, JoinableQueue, LeasedQueue, LifoQueue,
-    List, Lock, Map, Overflow, Plain, PriorityQueue, Producer, Queue, RLock, RwLock, Semaphore,
-    Subscriber, Value, pipe,
+    List, LoanQueue, Lock, Map, Overflow, Plain, PriorityQueue, Producer, Queue, RLock, RwLock,
+    Semaphore, Subscriber, Value, pipe,
 };
 use brigade_sys::test_processes::Child;
 use brigade_sys::time::Deadline;
@@ -108,6 +108,7 @@ struct Objects {
     jobs: PriorityQueue<u32, Vec<u8>>,
     tasks: JoinableQueue<Letter>,
     leased: LeasedQueue<Vec<u8>>,
+    frames: LoanQueue<u32>,
     news: Broadcast<Vec<u8>>,
     late: Broadcast<Vec<u8>>,
     readers: [Subscriber<Vec<u8>>; 2],
@@ -127,6 +128,7 @@ impl Objects {
             jobs: PriorityQueue::unbounded()?,
             tasks: JoinableQueue::bounded(4)?,
             leased: LeasedQueue::bounded(4)?,
+            frames: LoanQueue::new(3, 10)?,
             news,
             late,
             queue: Queue::with_ring(3, 128)?,
@@ -153,6 +155,7 @@ impl Objects {
         self.use_letters();
         self.use_shelves();
         self.use_broadcasts();
+        self.use_frames();
         if let Ok(mut guard) = self.lock.lock_timeout(SHORT) {
             *guard += 1;
         }
@@ -234,6 +237,21 @@ impl Objects {
         black_box((self.tasks.task_done().is_ok(), self.tasks.join_timeout(SHORT).is_ok()));
         let all: [&dyn Waitable; 4] = [&self.stack, &self.jobs, &self.tasks, &self.leased];
         black_box(wait(&all, Deadline::after(SHORT)));
+    }
+
+    fn use_frames(&self) {
+        for length in [1, 10] {
+            if let Ok(mut loan) = self.frames.loan_timeout(SHORT) {
+                loan.fill(7);
+                black_box(loan.send(length).is_ok());
+            }
+        }
+        black_box((self.frames.len(), self.frames.slots(), self.frames.try_loan().is_ok()));
+        for _ in 0..3 {
+            black_box(self.frames.try_get().map(|frame| frame.to_vec()).is_ok());
+        }
+        black_box(self.frames.get_timeout(SHORT).is_ok());
+        black_box(wait(&[&self.frames], Deadline::after(SHORT)));
     }
 
     fn use_broadcasts(&self) {

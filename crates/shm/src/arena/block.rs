@@ -78,6 +78,8 @@ pub(crate) enum Kind {
     /// Messages in another order than that of a channel, or that are acknowledged.
     Shelf = 16,
     Broadcast = 17,
+    /// Messages that are written and read in place.
+    Loans = 18,
 }
 
 impl Kind {
@@ -85,7 +87,7 @@ impl Kind {
         use Kind::*;
         [
             Bytes, Lock, Semaphore, Event, Value, Array, List, Channel, Endpoint, Cargo, RLock,
-            Condition, Barrier, RwLock, Map, Shelf, Broadcast,
+            Condition, Barrier, RwLock, Map, Shelf, Broadcast, Loans,
         ]
         .into_iter()
         .find(|&kind| kind as u8 == number)
@@ -111,6 +113,7 @@ impl Kind {
             Self::Map => "map",
             Self::Shelf => "queue",
             Self::Broadcast => "broadcast",
+            Self::Loans => "queue",
         }
     }
 }

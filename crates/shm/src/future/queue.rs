@@ -3,9 +3,10 @@
 use brigade_codec::Message;
 use brigade_sys::wait::{Sleep, Waitable};
 
-use super::{get, put};
+use super::{get, put, until};
 use crate::channel::Channel;
-use crate::queue::{GetError, PutError, Queue};
+use crate::plain::Plain;
+use crate::queue::{Borrowed, GetError, Loan, LoanError, LoanQueue, PutError, Queue, TryLoanError};
 
 /// A channel as one waits for a message in it.
 struct Messages(Channel);
@@ -73,5 +74,39 @@ impl<T: Message> Queue<T> {
     /// Dropped before it is done, it has taken nothing.
     pub async fn get_async(&self) -> Result<T, GetError> {
         get(|| Messages(self.channel().clone()), || self.try_get()).await
+    }
+}
+
+impl<T: Plain> LoanQueue<T> {
+    /// Borrows a slot to write a message into, waiting while all are in use.
+    ///
+    /// # Errors
+    ///
+    /// [`LoanError::Closed`] when nobody would get the message.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropped before it is done, it has borrowed nothing.
+    pub async fn loan_async(&self) -> Result<Loan<T>, LoanError> {
+        let loan = || match self.try_loan() {
+            Ok(loan) => Some(Ok(loan)),
+            Err(TryLoanError::Full) => None,
+            Err(TryLoanError::Closed) => Some(Err(LoanError::Closed)),
+            Err(TryLoanError::Memory(error)) => Some(Err(LoanError::Memory(error))),
+        };
+        until(|| self.room(), loan).await
+    }
+
+    /// Gets the next message, to be read in place, waiting until there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError::Closed`] at the end of the queue.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropped before it is done, it has got nothing.
+    pub async fn get_async(&self) -> Result<Borrowed<T>, GetError> {
+        get(|| self.clone(), || self.try_get()).await
     }
 }

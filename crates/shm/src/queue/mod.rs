@@ -9,6 +9,7 @@ mod fifo;
 mod joinable;
 mod leased;
 mod lifo;
+mod loan;
 mod ordered;
 mod priority;
 pub(crate) mod refusal;
@@ -25,6 +26,9 @@ pub use fifo::Queue;
 pub use joinable::{Joinable, JoinableQueue, TaskDoneError};
 pub use leased::{Fifo, Lease, LeaseError, LeasedQueue, Lends};
 pub use lifo::{Lifo, LifoQueue};
+pub use loan::{
+    Borrowed, Loan, LoanError, LoanQueue, LoanTimeoutError, SendLoanError, TryLoanError,
+};
 pub use ordered::{Order, OrderedQueue};
 pub use priority::{ByKey, PriorityQueue};
 pub use simple::{Simple, SimpleQueue};
