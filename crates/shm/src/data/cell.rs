@@ -171,18 +171,16 @@ impl Cells {
         })
     }
 
-    /// # Panics
-    ///
-    /// Panics when there is no such cell.
+    /// The cell at `index`, if there is one.
     #[inline]
-    pub(super) fn get<T>(self, index: usize) -> Cell {
+    pub(super) fn get<T>(self, index: usize) -> Option<Cell> {
         // Only one of these is compiled: the width is known.
         match (const { Cell::width::<T>() }, self) {
-            (Some(1), Self::One(cells)) => Cell::One(&cells[index]),
-            (Some(2), Self::Two(cells)) => Cell::Two(&cells[index]),
-            (Some(4), Self::Four(cells)) => Cell::Four(&cells[index]),
-            (Some(8), Self::Eight(cells)) => Cell::Eight(&cells[index]),
-            _ => unreachable!("the cells were made for values of this type"),
+            (Some(1), Self::One(cells)) => cells.get(index).map(Cell::One),
+            (Some(2), Self::Two(cells)) => cells.get(index).map(Cell::Two),
+            (Some(4), Self::Four(cells)) => cells.get(index).map(Cell::Four),
+            (Some(8), Self::Eight(cells)) => cells.get(index).map(Cell::Eight),
+            _ => None,
         }
     }
 

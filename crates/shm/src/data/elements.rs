@@ -30,17 +30,16 @@ impl Elements {
         }
     }
 
-    /// # Panics
-    ///
-    /// Panics when there is no such element.
+    /// The element at `index`, if there is one. The only look at bounds on the way to an element.
     #[inline]
-    pub(super) fn get<T: Plain>(self, index: usize) -> Slot {
-        match self {
-            Self::Small(cells) => Slot::Small(cells.get::<T>(index)),
-            Self::Large(rows) => {
+    pub(super) fn get<T: Plain>(&self, index: usize) -> Option<Slot> {
+        match (const { Slot::words::<T>() }, self) {
+            (0, Self::Small(cells)) => cells.get::<T>(index).map(Slot::Small),
+            (1.., Self::Large(rows)) => {
                 let words = const { Slot::words::<T>() };
-                Slot::Large(&rows[index * words..][..words])
+                rows.get(index.checked_mul(words)?..)?.get(..words).map(Slot::Large)
             }
+            _ => None,
         }
     }
 
@@ -55,7 +54,7 @@ impl Elements {
             Self::Small(cells) => cells.load_all(start, values),
             Self::Large(_) => {
                 for (index, value) in (start..).zip(values) {
-                    *value = self.get::<T>(index).load();
+                    *value = self.at_least::<T>(index).load();
                 }
             }
         }
@@ -72,9 +71,13 @@ impl Elements {
             Self::Small(cells) => cells.store_all(start, values.iter().copied()),
             Self::Large(_) => {
                 for (index, value) in (start..).zip(values) {
-                    self.get::<T>(index).fill(value);
+                    self.at_least::<T>(index).fill(value);
                 }
             }
         }
+    }
+
+    fn at_least<T: Plain>(self, index: usize) -> Slot {
+        self.get::<T>(index).expect("the caller has seen that there are as many elements")
     }
 }

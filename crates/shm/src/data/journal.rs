@@ -84,16 +84,34 @@ impl Journal {
     /// Reads by `read`, which may see a mixture, until it has seen none. `lock` takes the lock.
     #[inline]
     pub(crate) fn read<R>(&self, mut read: impl FnMut() -> R, lock: impl FnOnce() -> Locked) -> R {
-        for _ in 0..TRIES {
-            // PAIR sequence: what was written before it was made even is visible.
-            let before = self.sequence.load(Acquire);
-            if is_odd(before) {
+        // The first try by itself, since it is hardly ever in vain.
+        match self.try_read(&mut read) {
+            Some(result) => result,
+            None => self.read_again(read, lock),
+        }
+    }
+
+    /// Reads by `read`, which may see a mixture; `None` when it may have seen one.
+    #[inline]
+    pub(crate) fn try_read<R>(&self, read: impl FnOnce() -> R) -> Option<R> {
+        // PAIR sequence: what was written before it was made even is visible.
+        let before = self.sequence.load(Acquire);
+        if is_odd(before) {
+            return None;
+        }
+        let result = read();
+        // PAIR row: if a word of a later change was read, its sequence is seen.
+        fence(Acquire);
+        (self.sequence.load(Relaxed) == before).then_some(result)
+    }
+
+    #[cold]
+    fn read_again<R>(&self, mut read: impl FnMut() -> R, lock: impl FnOnce() -> Locked) -> R {
+        for _ in 1..TRIES {
+            if is_odd(self.sequence.load(Relaxed)) {
                 break;
             }
-            let result = read();
-            // PAIR row: if a word of a later change was read, its sequence is seen.
-            fence(Acquire);
-            if self.sequence.load(Relaxed) == before {
+            if let Some(result) = self.try_read(&mut read) {
                 return result;
             }
         }

@@ -1,7 +1,6 @@
 //! A slot: where an element of an array or a list lies, small or large.
 
 use brigade_sys::atomic::AtomicU64;
-use brigade_sys::memory::Mapping;
 
 use super::cell::Cell;
 use super::words;
@@ -28,15 +27,6 @@ impl Slot {
     /// How many words a large element has; zero for a small one.
     pub(super) const fn words<T>() -> usize {
         if Cell::width::<T>().is_some() { 0 } else { words::words_for(size_of::<T>()) }
-    }
-
-    /// The slot at `offset`; `None` when it would not lie aligned inside the memory.
-    #[inline]
-    pub(super) fn at<T>(mapping: &'static Mapping, offset: usize) -> Option<Self> {
-        match const { Cell::width::<T>() } {
-            Some(_) => Cell::at::<T>(mapping, offset).map(Self::Small),
-            None => mapping.slice(offset, const { Self::words::<T>() }).map(Self::Large),
-        }
     }
 
     /// The element, or a mixture of two if it is large and being written.

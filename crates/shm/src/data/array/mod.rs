@@ -138,7 +138,7 @@ impl<T: Plain> Array<T> {
     /// The element at `index`, if there is one.
     #[inline]
     pub fn get(&self, index: usize) -> Option<T> {
-        (index < self.length).then(|| self.read(index))
+        self.elements.get::<T>(index).map(|slot| self.read(slot))
     }
 
     /// Replaces the element at `index`.
@@ -153,8 +153,7 @@ impl<T: Plain> Array<T> {
     /// waits for ever.
     #[inline]
     pub fn set(&self, index: usize, value: T) -> Result<(), Error> {
-        self.check(index)?;
-        match self.slot(index) {
+        match self.slot(index)? {
             Slot::Small(cell) => {
                 self.settle();
                 cell.store(value);
@@ -187,9 +186,9 @@ impl<T: Plain> Array<T> {
     /// A `change` that updates an element of the same array waits for ever.
     #[doc(alias = "get_lock")]
     pub fn update<R>(&self, index: usize, mut change: impl FnMut(&mut T) -> R) -> Result<R, Error> {
-        self.check(index)?;
+        let slot = self.slot(index)?;
         let locked = self.lock();
-        match self.slot(index) {
+        match slot {
             Slot::Small(cell) => Ok(cell.update(change)),
             slot @ Slot::Large(_) => {
                 let mut value = slot.load();
@@ -211,8 +210,7 @@ impl<T: Plain> Array<T> {
     /// As for [`set`](Self::set).
     #[inline]
     pub fn replace(&self, index: usize, value: T) -> Result<T, Error> {
-        self.check(index)?;
-        match self.slot(index) {
+        match self.slot(index)? {
             Slot::Small(cell) => {
                 self.settle();
                 Ok(cell.swap(value))
@@ -229,12 +227,15 @@ impl<T: Plain> Array<T> {
     /// Reads the elements one after the other, each when its turn comes: others may change one that
     /// was not read yet, or was.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = T> + ExactSizeIterator {
-        (0..self.length).map(|index| self.read(index))
+        (0..self.length).map(|index| {
+            let slot = self.elements.get::<T>(index);
+            self.read(slot.expect("there are as many elements as the array is long"))
+        })
     }
 
     #[inline]
-    fn read(&self, index: usize) -> T {
-        match self.slot(index) {
+    fn read(&self, slot: Slot) -> T {
+        match slot {
             Slot::Small(cell) => {
                 self.settle();
                 cell.load()
@@ -267,24 +268,18 @@ impl<T: Plain> Array<T> {
     fn make(&self, target: u64) {
         let _ = self.desk.read(&self.handle, target, |index, value| {
             // An index that makes no sense was written by a faulty process.
-            if index < self.length {
-                self.slot(index).fill(value);
+            if let Some(slot) = self.elements.get::<T>(index) {
+                slot.fill(value);
             }
         });
     }
 
-    /// # Panics
-    ///
-    /// Panics when there is no such element: the callers have looked.
     #[inline]
-    fn slot(&self, index: usize) -> Slot {
-        self.elements.get::<T>(index)
+    fn slot(&self, index: usize) -> Result<Slot, Error> {
+        self.elements.get::<T>(index).ok_or_else(|| self.out_of_range(index))
     }
 
-    fn check(&self, index: usize) -> Result<(), Error> {
-        if index < self.length { Ok(()) } else { Err(self.out_of_range(index)) }
-    }
-
+    #[cold]
     fn out_of_range(&self, index: usize) -> Error {
         Error::OutOfRange { kind: "array", index, length: self.length }
     }
@@ -353,9 +348,9 @@ impl<T: Number> Array<T> {
 
     #[inline]
     fn cell(&self, index: usize) -> Result<Cell, Error> {
-        self.check(index)?;
+        let slot = self.slot(index)?;
         self.settle();
-        match self.slot(index) {
+        match slot {
             Slot::Small(cell) => Ok(cell),
             Slot::Large(_) => unreachable!("a number has at most eight bytes"),
         }

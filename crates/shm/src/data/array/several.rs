@@ -174,10 +174,9 @@ impl<T: Plain> Array<T> {
     ///
     /// As for [`set`](Self::set), whatever the size of the elements.
     pub fn swap(&self, one: usize, other: usize) -> Result<(), Error> {
-        self.check(one)?;
-        self.check(other)?;
+        let [first, second] = [self.slot(one)?, self.slot(other)?];
         let locked = self.lock();
-        let [first, second]: [T; 2] = [one, other].map(|index| self.slot(index).load());
+        let [first, second]: [T; 2] = [first.load(), second.load()];
         let runs = [Run { start: one, values: &[second] }, Run { start: other, values: &[first] }];
         let target = self.desk.write(&self.handle, self.length, &runs)?;
         locked.commit(target, || self.make(target));

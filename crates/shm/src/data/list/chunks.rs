@@ -2,7 +2,7 @@
 
 use brigade_sys::kill_point::kill_point;
 
-use super::{CHUNKS, List};
+use super::{CHUNKS, List, OUTSIDE};
 use crate::arena::heap::MAX_LENGTH;
 use crate::data::elements::Elements;
 use crate::data::part::{self, NewPart};
@@ -12,8 +12,6 @@ use crate::plain::Plain;
 
 /// About how many bytes the first chunk has.
 const FIRST_BYTES: usize = 256;
-
-const OUTSIDE: Error = Error::Corrupt("a part of a list lies outside its arena");
 
 const TOO_LARGE: Error = Error::TooLarge { size: usize::MAX, limit: MAX_LENGTH };
 
@@ -27,9 +25,10 @@ pub(super) const fn first_length<T>() -> usize {
 #[inline]
 pub(super) fn chunk_of<T>(index: usize) -> (usize, usize) {
     let first = const { first_length::<T>() };
-    // Chunks 0 to n together hold one element less than `first` times a power of two.
-    let number = (index / first + 1).ilog2();
-    (number as usize, index - first * ((1 << number) - 1))
+    // So many elements farther on, each chunk begins at a power of two that is its length.
+    let shifted = index.saturating_add(first);
+    let length = shifted.ilog2();
+    ((length - const { first_length::<T>().ilog2() }) as usize, shifted ^ (1 << length))
 }
 
 /// The part of a range of elements that lies in one chunk.
@@ -59,18 +58,26 @@ fn length_of<T>(chunk: usize) -> Option<usize> {
 }
 
 impl<T: Plain> List<T> {
-    /// The slot of `index` for one who reads it, whether it is an element or not.
+    /// The slot of `index`, whether it is an element or not, if its chunk is there.
     #[inline]
-    pub(super) fn glance(&self, index: usize) -> Option<Slot> {
-        let (chunk, within) = chunk_of::<T>(index);
-        let body = part::body(self.shared.chunks.get(chunk)?)?;
-        Slot::at::<T>(self.handle.arena().mapping(), body + within * Slot::stride::<T>())
+    pub(super) fn slot(&self, index: usize) -> Option<Slot> {
+        self.known_slot(index).or_else(|| self.find(index))
     }
 
-    /// The slot of `index` for the holder of the lock, whether it is an element or not.
-    pub(super) fn slot(&self, index: usize) -> Result<Slot, Error> {
+    /// The slot of `index`, whether it is an element or not, if its chunk was found before.
+    #[inline]
+    pub(super) fn known_slot(&self, index: usize) -> Option<Slot> {
         let (chunk, within) = chunk_of::<T>(index);
-        Ok(self.chunk(chunk)?.get::<T>(within))
+        self.known.get(chunk)?.get()?.get::<T>(within)
+    }
+
+    /// Looks for a chunk that this handle has not used yet. One that is there stays where it is.
+    #[cold]
+    fn find(&self, index: usize) -> Option<Slot> {
+        let (chunk, within) = chunk_of::<T>(index);
+        let known = self.known.get(chunk)?;
+        let elements = self.chunk(chunk).ok()?;
+        known.get_or_init(|| elements).get::<T>(within)
     }
 
     /// The elements from `start` on, `count` of them, for the holder of the lock.

@@ -30,6 +30,7 @@ mod chunks;
 mod several;
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use brigade_sys::atomic::AtomicU64;
 use brigade_sys::atomic::Ordering::{Acquire, Release};
@@ -38,6 +39,7 @@ use brigade_sys::memory::Shareable;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::draft::{Desk, Run};
+use super::elements::Elements;
 use super::journal::{Journal, Locked};
 use super::slot::Slot;
 use crate::arena::block::Kind;
@@ -90,12 +92,14 @@ pub struct List<T: Plain> {
     handle: Handle,
     shared: &'static Shared,
     desk: Desk<T>,
+    /// The chunks that were looked for in this process. They stay where they are.
+    known: Arc<[OnceLock<Elements>; CHUNKS]>,
 }
 
 impl<T: Plain> Clone for List<T> {
     /// Returns another handle of the same list.
     fn clone(&self) -> Self {
-        Self { handle: self.handle.clone(), ..*self }
+        Self { handle: self.handle.clone(), known: Arc::clone(&self.known), ..*self }
     }
 }
 
@@ -159,7 +163,10 @@ impl<T: Plain> List<T> {
     /// Of a list that a faulty process has overwritten, elements may be missing.
     #[inline]
     pub fn get(&self, index: usize) -> Option<T> {
-        self.shared.journal.read(|| self.look(index), || self.lock())
+        match self.shared.journal.try_read(|| self.look_at_known(index)) {
+            Some(Some(found)) => found,
+            _ => self.get_slowly(index),
+        }
     }
 
     /// Replaces the element at `index`.
@@ -174,7 +181,7 @@ impl<T: Plain> List<T> {
     pub fn set(&self, index: usize, value: T) -> Result<(), Error> {
         let locked = self.lock();
         self.check(index)?;
-        self.write(&locked, index, self.slot(index)?, &value);
+        self.write(&locked, index, self.slot(index).ok_or(OUTSIDE)?, &value);
         Ok(())
     }
 
@@ -199,7 +206,7 @@ impl<T: Plain> List<T> {
     pub fn update<R>(&self, index: usize, change: impl FnOnce(&mut T) -> R) -> Result<R, Error> {
         let locked = self.lock();
         self.check(index)?;
-        let slot = self.slot(index)?;
+        let slot = self.slot(index).ok_or(OUTSIDE)?;
         let mut value = slot.load();
         let result = change(&mut value);
         self.write(&locked, index, slot, &value);
@@ -220,7 +227,7 @@ impl<T: Plain> List<T> {
     pub fn pop(&self) -> Option<T> {
         let _locked = self.lock();
         let last = self.length().checked_sub(1)?;
-        let value = self.slot(last).ok()?.load();
+        let value = self.slot(last)?.load();
         self.commit(last);
         Some(value)
     }
@@ -277,7 +284,7 @@ impl<T: Plain> List<T> {
     fn make(&self, target: u64) {
         let length = self.desk.read(&self.handle, target, |index, value| {
             // An index that makes no sense was written by a faulty process.
-            if let Ok(slot) = self.slot(index) {
+            if let Some(slot) = self.slot(index) {
                 slot.fill(value);
             }
         });
@@ -286,11 +293,21 @@ impl<T: Plain> List<T> {
         }
     }
 
-    /// The element without the lock, or a mixture: see the head of this file.
+    /// The element without the lock, or a mixture: see the head of this file. `None` when its chunk
+    /// is not known yet.
     #[inline]
-    fn look(&self, index: usize) -> Option<T> {
-        let slot = (index < self.length()).then(|| self.glance(index))?;
-        slot.map(Slot::load)
+    fn look_at_known(&self, index: usize) -> Option<Option<T>> {
+        if index >= self.length() {
+            return Some(None);
+        }
+        self.known_slot(index).map(|slot| Some(slot.load()))
+    }
+
+    /// As [`get`](Self::get), when a change comes between or the chunk is not known.
+    #[cold]
+    fn get_slowly(&self, index: usize) -> Option<T> {
+        let look = || (index < self.length()).then(|| self.slot(index))?.map(Slot::load);
+        self.shared.journal.read(look, || self.lock())
     }
 
     /// How many elements there are, if `index` is one of them. The caller holds the lock.
@@ -299,6 +316,7 @@ impl<T: Plain> List<T> {
         if index < length { Ok(length) } else { Err(self.out_of_range(index)) }
     }
 
+    #[cold]
     fn out_of_range(&self, index: usize) -> Error {
         Error::OutOfRange { kind: "list", index, length: self.length() }
     }
@@ -308,12 +326,14 @@ impl<T: Plain> List<T> {
     }
 
     fn from_handle(handle: Handle) -> Result<Self, Error> {
-        const OUTSIDE: Error = Error::Corrupt("a list lies outside its arena");
         let shared = handle.arena().mapping().get(handle.body()).ok_or(OUTSIDE)?;
         let desk = Desk::new(&handle, handle.body() + size_of::<Shared>(), CHUNKS);
-        Ok(Self { shared, desk: desk.ok_or(OUTSIDE)?, handle })
+        let known = Arc::new([const { OnceLock::new() }; CHUNKS]);
+        Ok(Self { shared, desk: desk.ok_or(OUTSIDE)?, known, handle })
     }
 }
+
+const OUTSIDE: Error = Error::Corrupt("a list or a part of it lies outside its arena");
 
 fn too_large() -> Error {
     Error::TooLarge { size: usize::MAX, limit: MAX_LENGTH }

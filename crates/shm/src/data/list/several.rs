@@ -2,9 +2,10 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use super::{List, too_large};
+use super::{List, OUTSIDE, too_large};
 use crate::data::draft::Run;
 use crate::data::journal::Locked;
+use crate::data::slot::Slot;
 use crate::error::Error;
 use crate::plain::Plain;
 
@@ -99,7 +100,7 @@ impl<T: Plain> List<T> {
     pub fn swap_remove(&self, index: usize) -> Result<T, Error> {
         let locked = self.lock();
         let last = self.check(index)? - 1;
-        let [removed, moved] = [self.slot(index)?.load(), self.slot(last)?.load()];
+        let [removed, moved] = [self.element(index)?, self.element(last)?];
         self.change(&locked, last, &[Run { start: index, values: &[moved] }])?;
         Ok(removed)
     }
@@ -117,7 +118,7 @@ impl<T: Plain> List<T> {
         let locked = self.lock();
         self.check(one)?;
         let length = self.check(other)?;
-        let [first, second]: [T; 2] = [self.slot(one)?.load(), self.slot(other)?.load()];
+        let [first, second] = [self.element(one)?, self.element(other)?];
         let runs = [Run { start: one, values: &[second] }, Run { start: other, values: &[first] }];
         self.change(&locked, length, &runs)
     }
@@ -293,6 +294,11 @@ impl<T: Plain> List<T> {
         locked.commit(target, || self.make(target));
         self.desk.clear(&self.handle, target);
         Ok(())
+    }
+
+    /// The element at `index`, of which the caller knows that there is one. It holds the lock.
+    fn element(&self, index: usize) -> Result<T, Error> {
+        self.slot(index).map(Slot::load).ok_or(OUTSIDE)
     }
 
     /// How many elements there are, if all of these are among them.
