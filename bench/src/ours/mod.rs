@@ -4,6 +4,7 @@ pub(crate) mod batch;
 pub(crate) mod channel;
 pub(crate) mod data;
 pub(crate) mod hand_off;
+pub(crate) mod loan;
 pub(crate) mod lock;
 pub(crate) mod payload;
 pub(crate) mod pool;

@@ -6,6 +6,7 @@ use crate::case::{Case, Cores, Group, Side, Unit};
 use crate::exchange::{Exchange, Message, TwoByTwo};
 use crate::ours::batch::Batches;
 use crate::ours::channel::{Pipes, Queues};
+use crate::ours::loan::Loans;
 use crate::ours::payload::Payload;
 use crate::peers::crossbeam::Crossbeam;
 use crate::peers::iceoryx::{self, Waiting};
@@ -40,6 +41,7 @@ fn one_way(name: &'static str, size: usize, arguments: &'static [u64]) -> Group 
     let python = |name, function, short| python(name, function, arguments, count(short));
     let mut cases = ours(size, count(600_000));
     cases.extend([
+        stream(Loans, size, count(2_000_000)),
         stream(Pipe, size, count(600_000)),
         stream(Socket, size, count(300_000)),
         stream(PushPull, size, count(600_000)),
