@@ -124,6 +124,13 @@ impl Bell {
         let found = loop {
             let rings = self.rings.load(Relaxed);
             let armed = self.word.fetch_or(ARMED, Relaxed) | ARMED;
+            let mut sleep = Sleep::default();
+            // PAIR disarm: in this order.
+            sleep.word(&self.word, armed);
+            sleep.count(&self.rings, rings);
+            sleep.nap(LOOK_AGAIN);
+            // Before the look: of a peer that goes in between, the look or the sleep hears.
+            also(&mut sleep);
             let patience = barrier::heavy(); // With the rings.
             if let Some(found) = look() {
                 break Some(found);
@@ -131,12 +138,6 @@ impl Bell {
             if deadline.is_past() {
                 break None;
             }
-            let mut sleep = Sleep::default();
-            // PAIR disarm: in this order.
-            sleep.word(&self.word, armed);
-            sleep.count(&self.rings, rings);
-            sleep.nap(LOOK_AGAIN);
-            also(&mut sleep);
             sleep.sleep_on_words(patience.min(deadline));
             slept = true;
             // A wake-up mostly has its reason, which is found without the fence.

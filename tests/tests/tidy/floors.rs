@@ -18,7 +18,7 @@ const FLOORS: [(&str, u32); 10] = [
 
 /// What stands above every floor.
 const ROOF: u32 = 5;
-const ON_THE_ROOF: [&str; 7] = [
+const ON_THE_ROOF: [&str; 8] = [
     "brigaded",
     "brigadectl",
     "brigade-worker",
@@ -26,6 +26,7 @@ const ON_THE_ROOF: [&str; 7] = [
     "brigade-examples",
     "brigade-bench",
     "brigade-proof",
+    "brigade-models",
 ];
 
 /// Stands apart: the façade exports it, and it knows nobody.

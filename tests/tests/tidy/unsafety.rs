@@ -7,8 +7,8 @@ use crate::source::{Source, has_word};
 const CRATES: [&str; 2] = ["crates/sys/src/", "crates/shm/src/"];
 
 /// The audited files elsewhere: the function pointer from an offset, the entry point, and the C
-/// library's objects among the peers of the benchmarks.
-const FILES: [&str; 7] = [
+/// library's objects among the peers of the benchmarks, the memory and the kernel of the models.
+const FILES: [&str; 9] = [
     "crates/process/src/call.rs",
     "crates/process/src/entry.rs",
     "bench/src/posix/barrier.rs",
@@ -16,14 +16,17 @@ const FILES: [&str; 7] = [
     "bench/src/posix/mutex.rs",
     "bench/src/posix/segment.rs",
     "bench/src/posix/semaphore.rs",
+    "tests/models/src/memory.rs",
+    "tests/models/src/thread.rs",
 ];
 
 /// The crates that deny it at their root, because of the files above.
-const DENYING: [&str; 4] = [
+const DENYING: [&str; 5] = [
     "crates/sys/src/lib.rs",
     "crates/shm/src/lib.rs",
     "crates/process/src/lib.rs",
     "bench/src/main.rs",
+    "tests/models/src/lib.rs",
 ];
 
 pub(crate) fn outside_its_places(source: &Source) -> Vec<Complaint> {

@@ -193,7 +193,7 @@ impl<T: Plain> RwLock<T> {
             }
             // The process has no place in the arena, or has taken more shares than it may.
             let nap = Deadline::after(WITHOUT_PLACE).min(deadline);
-            futex::wait(&std::sync::atomic::AtomicU32::new(0), 0, nap);
+            futex::wait(&brigade_sys::atomic::AtomicU32::new(0), 0, nap);
         }
     }
 
