@@ -36,6 +36,8 @@ pub(super) struct Shared {
     /// How many messages were sent, and received. Both may be one too low after a death.
     pub(super) tail: Line,
     pub(super) head: Line,
+    /// The tail as the last receiver saw it that had to look.
+    pub(super) seen_tail: Line,
     /// Where to look for a free slot first.
     pub(super) cursor: Line,
     pub(super) closed: AtomicU64,

@@ -11,6 +11,7 @@
 //! |-------------|----------------------------------------------------------------------------------|
 //! | `tail`      | how many messages were sent: a cache                                             |
 //! | `head`      | how many were received: a cache                                                  |
+//! | `seen_tail` | a `tail` of earlier, so that receivers look at the senders' word less often      |
 //! | `order[n % m]` | the slot of message `n`, while a slot says that it is message `n`             |
 //!
 //! The word of a slot is the truth, and each step is one store of it. Two locks order the sends and
@@ -227,7 +228,8 @@ impl Slots {
     }
 
     fn receive_now(&self, tag: Tag, deadline: Deadline) -> Result<Option<(usize, usize)>, Error> {
-        if self.is_empty() {
+        let head = self.shared.head.0.load(Relaxed);
+        if self.shared.seen_tail.0.load(Relaxed) == head && self.is_empty() {
             return Ok(None);
         }
         let receiving = &self.shared.receiving;
@@ -243,9 +245,13 @@ impl Slots {
         let mut head = self.shared.head.0.load(Relaxed);
         // More than there are slots have no message only in memory that was overwritten.
         for _ in 0..=self.order.len() {
-            // PAIR tail: with the store in `send`.
-            if self.shared.tail.0.load(Acquire) == head {
-                return Ok(None);
+            if self.shared.seen_tail.0.load(Relaxed) == head {
+                // PAIR tail: with the store in `send`. Who sees it as `seen_tail` has this lock.
+                let tail = self.shared.tail.0.load(Acquire);
+                self.shared.seen_tail.0.store(tail, Relaxed);
+                if tail == head {
+                    return Ok(None);
+                }
             }
             let index = self.slot_of(head).ok_or(CORRUPT)?;
             if self.is_sent(index, head) {
