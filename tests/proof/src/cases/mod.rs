@@ -8,13 +8,16 @@ mod broadcast;
 mod condition;
 mod event;
 mod lists;
+mod loan;
 mod lock;
 mod map;
 mod memory;
 mod pipe;
 mod queue;
 mod rlock;
+mod rwlock;
 mod semaphore;
+mod shelf;
 mod values;
 
 use std::time::Duration;
@@ -44,6 +47,7 @@ pub fn all() -> Vec<Case> {
     [
         lock::CASES,
         rlock::CASES,
+        rwlock::CASES,
         condition::CASES,
         barrier::CASES,
         semaphore::CASES,
@@ -52,6 +56,8 @@ pub fn all() -> Vec<Case> {
         lists::CASES,
         map::CASES,
         queue::CASES,
+        shelf::CASES,
+        loan::CASES,
         broadcast::CASES,
         pipe::CASES,
         memory::CASES,

@@ -1,6 +1,7 @@
 //! The games: each uses one kind of object in the ways that it is used, and counts.
 
 mod broadcasts;
+mod leases;
 mod objects;
 mod queues;
 mod sync;
@@ -14,5 +15,6 @@ pub(super) type Make = fn(Ledger) -> Box<dyn Game>;
 
 /// Every game.
 pub(super) fn all() -> Vec<(&'static str, Make)> {
-    [queues::GAMES, broadcasts::GAMES, sync::GAMES, values::GAMES, objects::GAMES].concat()
+    [queues::GAMES, leases::GAMES, broadcasts::GAMES, sync::GAMES, values::GAMES, objects::GAMES]
+        .concat()
 }
