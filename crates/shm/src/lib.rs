@@ -22,7 +22,6 @@ mod named;
 pub mod pipe;
 mod plain;
 pub mod queue;
-#[allow(dead_code, reason = "its first users are being written")]
 mod redo;
 mod shelf;
 mod sides;

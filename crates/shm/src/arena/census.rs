@@ -44,7 +44,6 @@ pub(crate) struct Tag {
     pub(crate) generation: u32,
 }
 
-#[allow(dead_code, reason = "its first users are being written")]
 impl Tag {
     /// The tag as a word that is never zero, to be kept in shared memory as "whose this is".
     pub(crate) fn to_word(self) -> u64 {
