@@ -1,10 +1,10 @@
-//! Conditions, events and semaphores, as what lets the other side go on.
+//! Conditions, events, semaphores and barriers, as what lets the other side go on.
 
 use crate::Result;
 use crate::companion::{Companion, Job, Joint};
 use crate::ours::worker;
 use crate::relay::Relay;
-use brigade::{Condition, Event, Lock, LockGuard, OwnerDied, Semaphore};
+use brigade::{Barrier, Condition, Event, Lock, LockGuard, OwnerDied, Semaphore};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -116,6 +116,24 @@ impl Relay for Semaphores {
     fn hand_back(&self, _round: u64) -> Result<()> {
         self.there.acquire().forget();
         self.back.release(1)?;
+        Ok(())
+    }
+}
+
+impl Joint for Barrier {
+    fn invite<J: Job<Self>>(self: &Arc<Self>, job: J) -> Result<Box<dyn Companion>> {
+        worker::invite(&**self, job)
+    }
+}
+
+impl Relay for Barrier {
+    fn hand_over(&self, _round: u64) -> Result<()> {
+        self.wait()?;
+        Ok(())
+    }
+
+    fn hand_back(&self, _round: u64) -> Result<()> {
+        self.wait()?;
         Ok(())
     }
 }

@@ -85,6 +85,7 @@ fn barrier() -> Group {
         detail: None,
         cores: Cores::Two,
         cases: vec![
+            ask("Barrier", Side::Brigade, || Ok(brigade::Barrier::new(2)?), question),
             ask("pthread barrier, process-shared", Side::Peer, Barrier::create, question),
             ask("std Barrier (threads)", Side::Bound, || Ok(sync::Barrier::new(2)), question),
             ask("bare word, spinning", Side::Bound, Baton::spinning, question),
