@@ -30,6 +30,7 @@ enum Fault {
 
 impl Budget {
     /// The budget of a value that is encoded in `bytes` bytes.
+    #[inline]
     pub(crate) fn new(bytes: usize) -> Self {
         Self { elements: Cell::new(bytes.saturating_add(SPARE_ELEMENTS)), fault: Cell::new(None) }
     }
@@ -77,6 +78,7 @@ struct Level<'b> {
 
 impl<'b> Level<'b> {
     /// Wraps what lies one level below.
+    #[inline]
     fn deeper<I, E: Error>(mut self, inner: I) -> Result<Guard<'b, I>, E> {
         match self.left.checked_sub(1) {
             Some(left) => {
@@ -88,16 +90,19 @@ impl<'b> Level<'b> {
     }
 
     /// Wraps what lies on this level.
+    #[inline]
     fn same<I>(self, inner: I) -> Guard<'b, I> {
         Guard { inner, level: self }
     }
 
     /// Wraps a visitor; `elements` is for the sequence or map that it may be shown.
+    #[inline]
     fn visitor<I>(mut self, elements: Elements, inner: I) -> Guard<'b, I> {
         self.elements = elements;
         self.same(inner)
     }
 
+    #[inline]
     fn count_element<E: Error>(self) -> Result<(), E> {
         let Elements::Counted = self.elements else { return Ok(()) };
         match self.budget.elements.get().checked_sub(1) {
@@ -119,6 +124,7 @@ struct Guard<'b, I> {
 /// Hands a request for a value on to the inner deserializer, with the visitor wrapped.
 macro_rules! requests {
     ($elements:ident: $($name:ident($($argument:ident: $type:ty),*);)*) => {$(
+        #[inline]
         fn $name<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V)
         -> Result<V::Value, Self::Error> {
             let visitor = self.level.visitor(Elements::$elements, visitor);
@@ -180,11 +186,13 @@ macro_rules! scalars {
         scalars!(@one $name $($type)?);
     )*};
     (@one $name:ident $type:ty) => {
+        #[inline]
         fn $name<E: Error>(self, value: $type) -> Result<V::Value, E> {
             self.inner.$name(value)
         }
     };
     (@one $name:ident) => {
+        #[inline]
         fn $name<E: Error>(self) -> Result<V::Value, E> {
             self.inner.$name()
         }
@@ -223,22 +231,27 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guard<'_, V> {
         visit_unit();
     }
 
+    #[inline]
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
         self.inner.visit_some(self.level.deeper(inner)?)
     }
 
+    #[inline]
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
         self.inner.visit_newtype_struct(self.level.deeper(inner)?)
     }
 
+    #[inline]
     fn visit_seq<A: SeqAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
         self.inner.visit_seq(self.level.deeper(inner)?)
     }
 
+    #[inline]
     fn visit_map<A: MapAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
         self.inner.visit_map(self.level.deeper(inner)?)
     }
 
+    #[inline]
     fn visit_enum<A: EnumAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
         self.inner.visit_enum(self.level.deeper(inner)?)
     }
@@ -247,6 +260,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guard<'_, V> {
 impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Guard<'_, S> {
     type Value = S::Value;
 
+    #[inline]
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
         self.inner.deserialize(self.level.same(inner))
     }
@@ -255,6 +269,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Guard<'_, S> {
 impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Guard<'_, A> {
     type Error = A::Error;
 
+    #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
@@ -266,6 +281,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Guard<'_, A> {
         Ok(element)
     }
 
+    #[inline]
     fn size_hint(&self) -> Option<usize> {
         self.inner.size_hint()
     }
@@ -274,6 +290,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Guard<'_, A> {
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Guard<'_, A> {
     type Error = A::Error;
 
+    #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
@@ -285,10 +302,12 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Guard<'_, A> {
         Ok(key)
     }
 
+    #[inline]
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
         self.inner.next_value_seed(self.level.same(seed))
     }
 
+    #[inline]
     fn size_hint(&self) -> Option<usize> {
         self.inner.size_hint()
     }
@@ -298,6 +317,7 @@ impl<'b, 'de, A: EnumAccess<'de>> EnumAccess<'de> for Guard<'b, A> {
     type Error = A::Error;
     type Variant = Guard<'b, A::Variant>;
 
+    #[inline]
     fn variant_seed<S: DeserializeSeed<'de>>(
         self,
         seed: S,
@@ -310,18 +330,22 @@ impl<'b, 'de, A: EnumAccess<'de>> EnumAccess<'de> for Guard<'b, A> {
 impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Guard<'_, A> {
     type Error = A::Error;
 
+    #[inline]
     fn unit_variant(self) -> Result<(), A::Error> {
         self.inner.unit_variant()
     }
 
+    #[inline]
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
         self.inner.newtype_variant_seed(self.level.same(seed))
     }
 
+    #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
         self.inner.tuple_variant(len, self.level.same(visitor))
     }
 
+    #[inline]
     fn struct_variant<V: Visitor<'de>>(
         self,
         fields: &'static [&'static str],

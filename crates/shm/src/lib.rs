@@ -25,6 +25,7 @@ pub mod queue;
 mod redo;
 mod shelf;
 mod sides;
+mod spare;
 pub mod sync;
 #[cfg(feature = "kill-points")]
 pub mod testing;

@@ -51,6 +51,14 @@ const LONG: u64 = 1 << 63;
 const CARRIES: u64 = 1 << 62;
 
 impl Form {
+    /// The form of a message of so many bytes to which nothing belongs.
+    #[inline]
+    pub(crate) fn plain(length: usize) -> Self {
+        // No object has 2^62 bytes.
+        Self(length as u64)
+    }
+
+    #[inline]
     pub(crate) fn from_word(word: u64) -> Self {
         Self(word)
     }
@@ -327,9 +335,32 @@ impl Message {
     /// Gives the bytes to `decode`, and lets go of what the message carries after that: by then the
     /// handles in it have been adopted.
     pub(crate) fn read<R>(self, decode: impl FnOnce(&[u8]) -> R) -> R {
+        let opened = Opened { length: self.bytes.len(), cargo: self.cargo };
+        opened.read(&self.bytes, decode)
+    }
+
+    /// Puts the bytes in the place of `bytes`.
+    pub(crate) fn open(self, bytes: &mut Vec<u8>) -> Opened {
+        *bytes = self.bytes;
+        Opened { length: bytes.len(), cargo: self.cargo }
+    }
+}
+
+/// A message that was taken, and whose bytes are the first in somebody's buffer.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) length: usize,
+    pub(crate) cargo: Option<Handle>,
+}
+
+impl Opened {
+    /// As [`Message::read`].
+    #[inline]
+    pub(crate) fn read<R>(self, bytes: &[u8], decode: impl FnOnce(&[u8]) -> R) -> R {
+        let bytes = bytes.get(..self.length).unwrap_or_default();
         match self.cargo {
-            None => decode(&self.bytes),
-            Some(cargo) => transit::read_carried(cargo, || decode(&self.bytes)),
+            None => decode(bytes),
+            Some(cargo) => transit::read_carried(cargo, || decode(bytes)),
         }
     }
 }

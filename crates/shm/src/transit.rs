@@ -16,7 +16,7 @@
 //! counts: for whoever sends messages by a way of its own. A handle that is written outside of both
 //! is counted too.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use brigade_codec::{Bytes, EncodeError, Message, encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -25,18 +25,34 @@ use crate::arena::Arena;
 use crate::arena::heap::{self, Arrival, Place};
 use crate::handle::Handle;
 
-/// A message that is being written.
-enum Writing {
-    Gathered(Contents),
-    Collected(Cargo),
+/// How the message that is being written keeps its objects.
+#[derive(Clone, Copy)]
+enum Way {
+    Gathered,
+    Collected,
 }
 
 thread_local! {
-    /// The messages that this thread is writing, the innermost last.
-    static WRITING: RefCell<Vec<Writing>> = const { RefCell::new(Vec::new()) };
+    /// What this thread is writing.
+    static WRITING: Cell<Writing> = const { Cell::new(Writing { way: None, gathered: 0, collected: 0 }) };
+    /// What is in the messages that this thread is writing, the innermost last.
+    static GATHERED: RefCell<Vec<Carried>> = const { RefCell::new(Vec::new()) };
+    static COLLECTED: RefCell<Vec<Counted>> = const { RefCell::new(Vec::new()) };
     /// Who keeps the objects of the message that this thread is reading.
     static READING: RefCell<Keeper> = const { RefCell::new(Keeper::Counts) };
 }
+
+/// The way of the innermost message that is being written, and how many objects there are in all.
+/// Kept apart from them, since most messages have none.
+#[derive(Clone, Copy)]
+struct Writing {
+    way: Option<Way>,
+    gathered: usize,
+    collected: usize,
+}
+
+/// An object that is counted as being under way.
+type Counted = (&'static Arena, Place);
 
 /// The objects whose handles are in a message. As long as it is there, so are they.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +102,7 @@ impl Contents {
 #[derive(Debug, Default)]
 #[must_use = "a message whose cargo is dropped was not sent"]
 pub struct Cargo {
-    objects: Vec<(&'static Arena, Place)>,
+    objects: Vec<Counted>,
 }
 
 impl Cargo {
@@ -118,11 +134,11 @@ impl Drop for Cargo {
 /// # Process death
 ///
 /// The objects are kept by this process's holds, and let go with it.
+#[inline]
 pub fn gather<R>(write: impl FnOnce() -> R) -> (R, Contents) {
-    match writing(Writing::Gathered(Contents::default()), write) {
-        (result, Some(Writing::Gathered(contents))) => (result, contents),
-        (result, _) => (result, Contents::default()),
-    }
+    let around = Around::begin(Way::Gathered);
+    let result = write();
+    (result, around.gathered())
 }
 
 /// Runs `write`, which serializes a message, and returns with its result the handles that it
@@ -135,33 +151,53 @@ pub fn gather<R>(write: impl FnOnce() -> R) -> (R, Contents) {
 /// If this process dies before the message is sent, or the message is destroyed unread, the objects
 /// stay for as long as the arena lives.
 pub fn collect<R>(write: impl FnOnce() -> R) -> (R, Cargo) {
-    match writing(Writing::Collected(Cargo::default()), write) {
-        (result, Some(Writing::Collected(cargo))) => (result, cargo),
-        (result, _) => (result, Cargo::default()),
+    let around = Around::begin(Way::Collected);
+    let result = write();
+    (result, around.collected())
+}
+
+/// What was being written when a message was begun. Dropped, it is again, also when `write` panics.
+struct Around(Writing);
+
+impl Around {
+    #[inline]
+    fn begin(way: Way) -> Self {
+        let around = WRITING.get();
+        WRITING.set(Writing { way: Some(way), ..around });
+        Self(around)
+    }
+
+    /// What was gathered since.
+    #[inline]
+    fn gathered(&self) -> Contents {
+        let now = WRITING.get();
+        if now.gathered <= self.0.gathered {
+            return Contents::default();
+        }
+        WRITING.set(Writing { gathered: self.0.gathered, ..now });
+        Contents { objects: GATHERED.with_borrow_mut(|all| all.split_off(self.0.gathered)) }
+    }
+
+    /// What was collected since.
+    #[inline]
+    fn collected(&self) -> Cargo {
+        let now = WRITING.get();
+        if now.collected <= self.0.collected {
+            return Cargo::default();
+        }
+        WRITING.set(Writing { collected: self.0.collected, ..now });
+        Cargo { objects: COLLECTED.with_borrow_mut(|all| all.split_off(self.0.collected)) }
     }
 }
 
-fn writing<R>(message: Writing, write: impl FnOnce() -> R) -> (R, Option<Writing>) {
-    /// Ends the message also when `write` panics.
-    struct Ending;
-
-    impl Ending {
-        fn end() -> Option<Writing> {
-            WRITING.with_borrow_mut(Vec::pop)
-        }
+impl Drop for Around {
+    #[inline]
+    fn drop(&mut self) {
+        // Nothing, unless `write` has panicked.
+        drop(self.gathered());
+        drop(self.collected());
+        WRITING.set(self.0);
     }
-
-    impl Drop for Ending {
-        fn drop(&mut self) {
-            drop(Self::end());
-        }
-    }
-
-    WRITING.with_borrow_mut(|messages| messages.push(message));
-    let ending = Ending;
-    let result = write();
-    std::mem::forget(ending);
-    (result, Ending::end())
 }
 
 /// Sees to it that the message being written keeps the object of `handle`.
@@ -171,13 +207,20 @@ pub(crate) fn note(handle: &Handle) {
 
 /// As [`note`], for an object that `keeper` keeps.
 fn note_kept(arena: &'static Arena, place: Place, keeper: &Handle) {
-    WRITING.with_borrow_mut(|messages| match messages.last_mut() {
-        Some(Writing::Gathered(contents)) => {
-            contents.objects.push(Carried { arena, place, keeper: keeper.clone() });
+    let now = WRITING.get();
+    match now.way {
+        Some(Way::Gathered) => {
+            let carried = Carried { arena, place, keeper: keeper.clone() };
+            GATHERED.with_borrow_mut(|objects| objects.push(carried));
+            WRITING.set(Writing { gathered: now.gathered + 1, ..now });
         }
-        Some(Writing::Collected(cargo)) => cargo.count(arena, place),
+        Some(Way::Collected) => {
+            heap::send(arena, place);
+            COLLECTED.with_borrow_mut(|objects| objects.push((arena, place)));
+            WRITING.set(Writing { collected: now.collected + 1, ..now });
+        }
         None => heap::send(arena, place),
-    });
+    }
 }
 
 /// Who keeps the objects whose handles are read, until they are adopted.

@@ -118,6 +118,16 @@ impl Bell {
         if let Some(found) = spin::look(SPINS, &mut look) {
             return Some(found);
         }
+        self.sleep(deadline, look, also)
+    }
+
+    /// As [`wait`](Self::wait), for one who has looked for long enough already.
+    pub fn sleep<R>(
+        &'static self,
+        deadline: Deadline,
+        mut look: impl FnMut() -> Option<R>,
+        also: impl Fn(&mut Sleep<'static>),
+    ) -> Option<R> {
         let thread = Thread::current();
         thread.set_pending(self.link());
         let mut slept = false;

@@ -32,7 +32,7 @@ pub mod reactor;
 pub mod robust;
 pub mod signals;
 pub mod socket;
-mod spin;
+pub mod spin;
 #[cfg(feature = "kill-points")]
 pub mod stepping;
 #[cfg(any(test, feature = "kill-points"))]

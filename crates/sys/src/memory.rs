@@ -220,6 +220,21 @@ impl Mapping {
         Some(())
     }
 
+    /// Copies `length` bytes from `offset` on to the end of `bytes`; `None` when they would not lie
+    /// inside the file.
+    #[inline]
+    #[must_use]
+    pub fn append_to(&self, bytes: &mut Vec<u8>, offset: usize, length: usize) -> Option<()> {
+        let source = self.bytes(offset, length)?;
+        bytes.reserve(length);
+        let target = bytes.spare_capacity_mut().as_mut_ptr().cast();
+        // SAFETY: as in `write`; the vector has room for `length` bytes more, which are its own.
+        unsafe { ptr::copy_nonoverlapping(source, target, length) };
+        // SAFETY: the bytes up to there have just been written.
+        unsafe { bytes.set_len(bytes.len() + length) };
+        Some(())
+    }
+
     /// Sets `length` bytes from `offset` on to zero; `None` when they would not lie in the file.
     #[must_use]
     pub fn clear(&self, offset: usize, length: usize) -> Option<()> {

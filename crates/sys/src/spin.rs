@@ -15,7 +15,13 @@ use crate::time::now;
 const LOOKS_BEFORE_YIELD: u32 = 50;
 
 /// Looks once, and up to `looks` times where others can make progress meanwhile.
-pub(crate) fn look<R>(looks: u32, mut look: impl FnMut() -> Option<R>) -> Option<R> {
+pub(crate) fn look<R>(looks: u32, look: impl FnMut() -> Option<R>) -> Option<R> {
+    linger(looks, 1, look)
+}
+
+/// As [`look`], but looks only at every `pace`th time: a look takes the cache line away from who
+/// writes to it, and where much is to be expected at once, fewer looks let more come together.
+pub fn linger<R>(looks: u32, pace: u32, mut look: impl FnMut() -> Option<R>) -> Option<R> {
     if let Some(found) = look() {
         return Some(found);
     }
@@ -25,6 +31,9 @@ pub(crate) fn look<R>(looks: u32, mut look: impl FnMut() -> Option<R>) -> Option
             std::thread::yield_now();
         } else {
             hint::spin_loop();
+        }
+        if !number.is_multiple_of(pace) {
+            continue;
         }
         if let Some(found) = look() {
             return Some(found);
@@ -88,6 +97,17 @@ mod tests {
         });
         assert_eq!(found, None);
         assert_eq!(looks, if has_processors() { 120 } else { 1 });
+    }
+
+    #[test]
+    fn who_lingers_looks_less_often() {
+        let mut looks = 0;
+        let found: Option<()> = linger(120, 10, || {
+            looks += 1;
+            None
+        });
+        assert_eq!(found, None);
+        assert_eq!(looks, if has_processors() { 12 } else { 1 });
     }
 
     #[test]

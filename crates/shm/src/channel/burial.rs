@@ -37,11 +37,9 @@ impl View {
 
     /// Whether a message is in slot `index` that somebody may take.
     fn is_used(self, index: usize) -> bool {
-        let (head, tail) = self.counts();
-        let capacity = self.layout.capacity();
-        let first = self.layout.slot_of(head);
-        let after = if index >= first { index - first } else { index + capacity - first };
-        self.end() < SHUT && (after as u64) < tail.wrapping_sub(head)
+        let (head, tail) = self.marks();
+        let after = self.layout.slots_between(self.layout.slot_of(head.number), index);
+        self.end() < SHUT && after < tail.messages_since(head) as usize
     }
 }
 
@@ -71,8 +69,7 @@ impl Channel {
 }
 
 fn empty(arena: &'static Arena, place: Place, view: View) -> Result<(), Error> {
-    let first = view.layout.part_of_slot(0);
-    let parts = first..first + view.layout.capacity() * PARTS;
+    let parts = view.layout.parts_of_slots();
     let is_there = |part: &usize| heap::part(arena, place, *part).is_some();
     heap::detach_chosen(arena, place, || parts.filter(is_there))?;
     kill_point("channel.emptied");
@@ -93,7 +90,7 @@ pub(crate) fn bury(arena: &'static Arena, place: Place, tag: Tag) -> Result<(), 
         return Ok(());
     }
     heap::detach_chosen(arena, place, || {
-        let index = view.layout.slot_of(view.counts().1);
+        let index = view.layout.slot_of(view.marks().1.number);
         let first = view.layout.part_of_slot(index);
         // Looked at again under the lock: another may have become the sender.
         let is_left = is_sender() && !view.is_used(index);

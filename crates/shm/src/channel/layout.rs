@@ -17,40 +17,44 @@ use crate::sides::{self, Seen};
 #[repr(C, align(64))]
 pub(super) struct Line(pub(super) AtomicU64);
 
+/// How far one side has come, and what it remembers of the other.
+#[repr(C, align(64))]
+pub(super) struct Progress {
+    /// The side's [`Mark`](super::mark::Mark): its store commits.
+    pub(super) mark: AtomicU64,
+    /// The other side's mark as this side saw it last: a look at the other's line costs as much as
+    /// many messages. Under the side's lock.
+    pub(super) other: AtomicU64,
+    /// The side's number when it had nothing to do last, and how many messages it had moved then
+    /// since the time before. No more than a hint.
+    pub(super) idle_at: AtomicU32,
+    pub(super) run: AtomicU32,
+}
+
 /// The channel's words, each side's on lines of its own.
 #[repr(C, align(64))]
 pub(super) struct Shared {
     pub(super) producer: RobustLock,
-    pub(super) tail: Line,
+    pub(super) tail: Progress,
     pub(super) not_empty: Bell,
     pub(super) consumer: RobustLock,
-    pub(super) head: Line,
+    pub(super) head: Progress,
     pub(super) not_full: Bell,
     /// The process that last handed parts over to the slot of number `tail`: see
     /// [`super::burial`].
     pub(super) sender: Line,
-    pub(super) ring_bytes: AtomicU64,
+    capacity: AtomicU64,
+    ring_units: AtomicU64,
     /// How far the channel has ended. See [`super`].
     pub(super) closed: AtomicU32,
+    /// Whether a message ever had parts: without any, no slot has to be cleared of them.
+    pub(super) had_parts: AtomicU32,
     pub(super) seen: Seen,
-}
-
-/// Where a message lies and how long it is.
-#[repr(C)]
-pub(super) struct Slot {
-    /// The position in the ring at which the message begins, counted from the first byte ever.
-    pub(super) position: AtomicU64,
-    /// The message's [`Form`](crate::message::Form). A long message takes no bytes of the ring.
-    pub(super) form: AtomicU64,
 }
 
 // SAFETY: shareable parts throughout; all zeros is an open, empty channel.
 #[allow(unsafe_code, reason = "the claim is checked by eye, field by field")]
 unsafe impl Shareable for Shared {}
-
-// SAFETY: two atomics.
-#[allow(unsafe_code, reason = "the claim is checked by eye, field by field")]
-unsafe impl Shareable for Slot {}
 
 /// The words before the slots' own: the endpoints.
 const ENDPOINTS: usize = sides::PARTS;
@@ -59,15 +63,19 @@ const MAX_CAPACITY: usize = 1 << 24;
 const MIN_RING: usize = 64;
 const MAX_RING: usize = 1 << 32;
 
-/// How many messages, and how many bytes of ring: everything follows from these.
+/// The ring is counted in these many bytes.
+pub(super) const UNIT: usize = 8;
+
+/// How many messages, and how long a ring: everything follows from these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
-    capacity: usize,
-    ring_bytes: usize,
+    capacity: u32,
+    /// A power of two, and at least one unit for each message.
+    ring_units: u32,
 }
 
 impl Layout {
-    /// A layout for `capacity` messages and at least `bytes` bytes of ring.
+    /// A layout for `capacity` messages that have at least `bytes` bytes of ring in all.
     pub(super) fn new(capacity: usize, bytes: usize) -> Result<Self, Error> {
         if capacity == 0 || capacity > MAX_CAPACITY {
             let expectation = "its capacity is between 1 and 16777216 messages";
@@ -77,35 +85,63 @@ impl Layout {
             let expectation = "its ring has at most 4294967296 bytes";
             return Err(Error::Invalid { kind: "queue", expectation });
         }
-        Ok(Self { capacity, ring_bytes: bytes.max(MIN_RING).next_power_of_two() })
+        let units = (bytes.max(MIN_RING).div_ceil(UNIT) + capacity).next_power_of_two();
+        // At most 2^24, and 2^30.
+        Ok(Self { capacity: capacity as u32, ring_units: units as u32 })
     }
 
     /// The layout of an existing channel; `None` when what stands there makes no sense.
     pub(super) fn read(arena: &'static Arena, place: Place) -> Option<Self> {
         let block: &Block = arena.mapping().get(place.offset)?;
         let parts = usize::try_from(block.parts.load(Relaxed)).ok()?;
-        let capacity = parts.checked_sub(ENDPOINTS)? / PARTS;
-        let half = Self { capacity, ring_bytes: MIN_RING };
+        let slots = u32::try_from(parts.checked_sub(ENDPOINTS)? / PARTS).ok()?;
+        if !slots.is_power_of_two() || slots as usize > MAX_CAPACITY {
+            return None;
+        }
+        let half = Self { capacity: slots, ring_units: 0 };
         let shared: &Shared = arena.mapping().get(body(place.offset) + half.shared_at())?;
-        let ring_bytes = usize::try_from(shared.ring_bytes.load(Relaxed)).ok()?;
-        let layout = Self { capacity, ring_bytes };
-        let sensible = Self::new(capacity, ring_bytes).ok()? == layout
+        let capacity = u32::try_from(shared.capacity.load(Relaxed)).ok()?;
+        let ring_units = u32::try_from(shared.ring_units.load(Relaxed)).ok()?;
+        let layout = Self { capacity, ring_units };
+        let sensible = (1..=slots).contains(&capacity)
+            && layout.slots() == slots as usize
+            && ring_units.is_power_of_two()
+            && ring_units >= capacity
             && layout.parts() as usize == parts
             && block.length.load(Relaxed) == layout.length() as u64;
         sensible.then_some(layout)
     }
 
-    pub(super) fn capacity(self) -> usize {
+    /// Notes in a new channel what cannot be told from its block.
+    pub(super) fn note(self, shared: &Shared) {
+        shared.capacity.store(u64::from(self.capacity), Relaxed);
+        shared.ring_units.store(u64::from(self.ring_units), Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn capacity(self) -> u32 {
         self.capacity
     }
 
-    pub(super) fn ring_bytes(self) -> usize {
-        self.ring_bytes
+    #[inline]
+    pub(super) fn ring_units(self) -> usize {
+        self.ring_units as usize
+    }
+
+    /// How many bytes a message has at most that lies in the ring.
+    pub(super) fn most_in_ring(self) -> usize {
+        self.ring_units() * UNIT / 4
+    }
+
+    /// How many slots there are for parts: as many as messages, and so many more that the number of
+    /// a message, which begins anew after 2^32, tells its slot.
+    fn slots(self) -> usize {
+        self.capacity.next_power_of_two() as usize
     }
 
     pub(super) fn parts(self) -> u32 {
-        // The capacity is at most 2^24.
-        (ENDPOINTS + self.capacity * PARTS) as u32
+        // There are at most 2^24 slots.
+        (ENDPOINTS + self.slots() * PARTS) as u32
     }
 
     /// The number of the first part that belongs to the message in slot `index`.
@@ -113,31 +149,38 @@ impl Layout {
         ENDPOINTS + index * PARTS
     }
 
+    /// All parts that belong to messages.
+    pub(super) fn parts_of_slots(self) -> std::ops::Range<usize> {
+        ENDPOINTS..self.part_of_slot(self.slots())
+    }
+
     /// The slot whose message part number `part` belongs to.
     pub(super) fn slot_of_part(self, part: usize) -> Option<usize> {
-        Some(part.checked_sub(ENDPOINTS)? / PARTS).filter(|&index| index < self.capacity)
+        Some(part.checked_sub(ENDPOINTS)? / PARTS).filter(|&index| index < self.slots())
     }
 
     /// The slot of message number `number`.
-    pub(super) fn slot_of(self, number: u64) -> usize {
-        // The remainder is less than a capacity that is a usize.
-        (number % self.capacity as u64) as usize
+    #[inline]
+    pub(super) fn slot_of(self, number: u32) -> usize {
+        number as usize & (self.slots() - 1)
+    }
+
+    /// How many messages after the one in slot `first` the one in slot `index` was put, if both are
+    /// there.
+    pub(super) fn slots_between(self, first: usize, index: usize) -> usize {
+        index.wrapping_sub(first) & (self.slots() - 1)
     }
 
     pub(super) fn shared_at(self) -> usize {
-        ((ENDPOINTS + self.capacity * PARTS) * 8).next_multiple_of(64)
-    }
-
-    pub(super) fn slots_at(self) -> usize {
-        self.shared_at() + size_of::<Shared>()
+        ((ENDPOINTS + self.slots() * PARTS) * 8).next_multiple_of(64)
     }
 
     pub(super) fn ring_at(self) -> usize {
-        (self.slots_at() + self.capacity * size_of::<Slot>()).next_multiple_of(64)
+        self.shared_at() + size_of::<Shared>()
     }
 
     pub(super) fn length(self) -> usize {
-        self.ring_at() + self.ring_bytes
+        self.ring_at() + self.ring_units() * UNIT
     }
 }
 
@@ -149,11 +192,25 @@ mod tests {
     fn nothing_overlaps() {
         for capacity in [1, 2, 6, 7, 1000, MAX_CAPACITY] {
             let layout = Layout::new(capacity, 1000).expect("valid");
-            assert_eq!(layout.ring_bytes(), 1024);
-            assert!(layout.shared_at() >= (2 + capacity) * 8);
-            assert!(layout.slots_at() >= layout.shared_at() + size_of::<Shared>());
-            assert!(layout.ring_at() >= layout.slots_at() + capacity * size_of::<Slot>());
+            let slots = capacity.next_power_of_two();
+            assert_eq!(layout.parts_of_slots(), 2..2 + 2 * slots);
+            assert!(layout.shared_at() >= (2 + 2 * slots) * 8);
+            assert_eq!(layout.ring_at(), layout.shared_at() + size_of::<Shared>());
+            assert!(layout.ring_units() >= capacity + 1000 / UNIT);
             assert_eq!(layout.shared_at() % 64, 0);
+            assert_eq!(layout.ring_at() % 64, 0);
+        }
+    }
+
+    #[test]
+    fn messages_that_are_there_at_a_time_have_slots_of_their_own() {
+        let layout = Layout::new(6, 64).expect("valid");
+        for head in [0, 5, u32::MAX - 2, u32::MAX] {
+            let first = layout.slot_of(head);
+            for after in 0..6 {
+                let slot = layout.slot_of(head.wrapping_add(after));
+                assert_eq!(layout.slots_between(first, slot), after as usize);
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use brigade_codec::{Message, decode, encode};
+use brigade_codec::{Message, decode, encode, encode_into};
 use brigade_sys::time::Deadline;
 use brigade_sys::wait::{Sleep, Waitable};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -15,11 +15,12 @@ use super::error::{
 };
 use super::refusal::{Missed, Refusal};
 use crate::arena::block::Kind;
-use crate::channel::{Channel, GetRefusal};
+use crate::channel::{Channel, GetRefusal, PutRefusal};
 use crate::error::Error;
 use crate::handle::Handle;
-use crate::message;
+use crate::message::{self, Opened};
 use crate::sides::Side;
+use crate::spare;
 use crate::transit::{self, Contents};
 
 /// The ring of a queue has this many bytes for each message it can hold, within the limits below.
@@ -208,9 +209,8 @@ impl<T: Message> Queue<T> {
     /// [`TryPutError`], with the value.
     #[doc(alias = "put_nowait")]
     pub fn try_put(&self, value: T) -> Result<(), TryPutError<T>> {
-        let put = message(&value)
-            .and_then(|(bytes, contents)| Ok(self.channel.try_put(&bytes, &contents)?));
-        put.map_err(|why: Refusal| why.for_try_put(value))
+        let put = put(&value, |bytes, contents| self.channel.try_put(bytes, contents));
+        put.map_err(|why| why.for_try_put(value))
     }
 
     /// Puts a value at the end, blocking at most for `timeout` while the queue is full.
@@ -242,7 +242,7 @@ impl<T: Message> Queue<T> {
     /// [`TryGetError::Empty`] when there is none yet, [`TryGetError::Closed`] at the end.
     #[doc(alias = "get_nowait")]
     pub fn try_get(&self) -> Result<T, TryGetError> {
-        Ok(value(self.channel.try_get())?)
+        Ok(get(|bytes| self.channel.try_get(bytes))?)
     }
 
     /// Takes the first value, blocking at most for `timeout`.
@@ -264,14 +264,41 @@ impl<T: Message> Queue<T> {
         std::iter::from_fn(|| self.get().ok())
     }
 
+    #[inline]
     fn put_until(&self, value: &T, deadline: Deadline) -> Result<(), Refusal> {
-        let (bytes, contents) = message(value)?;
-        Ok(self.channel.put(&bytes, &contents, deadline)?)
+        put(value, |bytes, contents| self.channel.put(bytes, contents, deadline))
     }
 
+    #[inline]
     fn get_until(&self, deadline: Deadline) -> Result<T, Missed> {
-        value(self.channel.get(deadline))
+        get(|bytes| self.channel.get(deadline, bytes))
     }
+}
+
+/// Encodes a value, and gives it to `put` with what it carries.
+#[inline]
+fn put<T: Serialize>(
+    value: &T,
+    put: impl FnOnce(&[u8], &Contents) -> Result<(), PutRefusal>,
+) -> Result<(), Refusal> {
+    spare::with(|bytes| {
+        bytes.clear();
+        let (encoded, contents) = transit::gather(|| encode_into(value, bytes));
+        encoded?;
+        Ok(put(bytes, &contents)?)
+    })
+}
+
+/// Decodes the value that `get` takes.
+#[inline]
+fn get<T: Message>(
+    get: impl FnOnce(&mut Vec<u8>) -> Result<Opened, GetRefusal>,
+) -> Result<T, Missed> {
+    spare::with(|bytes| {
+        let message = get(bytes)?;
+        let value = message.read(bytes, |bytes| decode(bytes));
+        value.map_err(|error| Missed::Failed(GetFailure::Decode(error)))
+    })
 }
 
 /// A value's bytes, and the objects whose handles it has.
