@@ -408,8 +408,11 @@ fn take_on_trust<D: Discipline>(
         State::Taken { deliveries, .. } => deliveries,
         _ => 0,
     };
+    // Before the lock goes: another thread of this process may call the first item that the process
+    // has taken done, which is this one, and then the slot is another item's.
+    let message = contents::copy(arena, item);
     drop(locked);
-    Ok((contents::copy(arena, item)?, deliveries))
+    Ok((message?, deliveries))
 }
 
 fn collect<D: Discipline>(locked: Locked<'_, D>, item: Numbered) -> Result<Message, Error> {
