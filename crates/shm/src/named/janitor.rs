@@ -19,12 +19,17 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::Duration;
 
 use brigade_sys::file;
 use brigade_sys::kill_point::kill_point;
 
 use super::memory::MAGIC;
 use super::name::{DIRECTORY, PREFIX, TEMPORARY};
+
+/// How often, and for how long, one looks whether another has done with the file that it claimed.
+const PATIENCE: u32 = 100;
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// Removes every segment of this user that no living process uses, and says how many.
 ///
@@ -56,6 +61,27 @@ pub(super) fn remove_if_unused(path: &Path) -> io::Result<bool> {
     }
     kill_point("janitor.claimed");
     remove(path, &opened)
+}
+
+/// Whether there is a file at `path` that stays: a segment that somebody uses, or something else.
+///
+/// One that another janitor has just claimed is waited for, but not for long: that janitor may have
+/// been stopped.
+pub(super) fn is_in_use(path: &Path) -> bool {
+    let mut seen_shared = false;
+    for _ in 0..PATIENCE {
+        if path.symlink_metadata().is_err() || remove_if_unused(path).unwrap_or(false) {
+            return false;
+        }
+        let can_share = file::open_own(path).and_then(|opened| file::share(&opened));
+        match can_share {
+            // Looked at once more: the one who had claimed it may have let go in between.
+            Ok(true) if !seen_shared => seen_shared = true,
+            Ok(false) => std::thread::park_timeout(MOMENT),
+            Ok(true) | Err(_) => return path.symlink_metadata().is_ok(),
+        }
+    }
+    true
 }
 
 /// Removes the name `path` of the file `opened` if it still is its name, and says whether it did.

@@ -290,7 +290,7 @@ impl SharedMemory {
         let name = Name::new(name)?;
         janitor::clean()?;
         let path = name.path();
-        if path.symlink_metadata().is_ok() {
+        if janitor::is_in_use(&path) {
             return Err(name.exists());
         }
         let draft = Draft::new(&name, size)?;
