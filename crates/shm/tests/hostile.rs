@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use brigade_codec::{Message, decode, encode};
 use brigade_shm::testing::{Ended, alone, overwritable};
 use brigade_shm::{
     Arena, Array, Barrier, Broadcast, Condition, Event, JoinableQueue, LeasedQueue, LifoQueue,
@@ -192,6 +193,14 @@ impl Objects {
         use_array(&self.rows, [7; 3]);
         use_list(&self.list, 7);
         use_list(&self.pairs, [7; 2]);
+        // A handle that has just arrived believes what lies there; one that was there knows better.
+        if let Some(array) = arrived(&self.array) {
+            use_array(&array, 8);
+        }
+        if let (Some(list), Some(pairs)) = (arrived(&self.list), arrived(&self.pairs)) {
+            use_list(&list, 8);
+            use_list(&pairs, [8; 2]);
+        }
         self.use_map();
         let arena = Arena::program().unwrap();
         arena.bury_the_dead();
@@ -210,6 +219,13 @@ impl Objects {
         // Else it stays as it is once it is corrupt.
         black_box(map.clear().is_ok());
         black_box(map.update(&3, |text| *text = Some("text".to_owned())).is_ok());
+        black_box(map.get_or_insert_with(&4, || "four".repeat(99)).is_ok());
+        // A change that reads the map, and must not wait for itself.
+        black_box(
+            map.update(&4, |_| (map.get(&3).is_ok(), map.len(), map.iter().take(9).count()))
+                .is_ok(),
+        );
+        black_box((map.contains_key(&3).is_ok(), map.keys().is_ok(), map.values().is_ok()));
     }
 
     fn use_shelves(&self) {
@@ -304,6 +320,11 @@ impl Objects {
         black_box(one.send_timeout("text".into(), SHORT).is_ok());
         black_box((two.poll(SHORT), two.recv_timeout(SHORT).is_ok()));
     }
+}
+
+/// Another handle of the same object, as a process gets it that is sent one.
+fn arrived<T: Message>(object: &T) -> Option<T> {
+    decode(&encode(object).ok()?).ok()
 }
 
 /// Every way to change several elements, with few enough for a note and with more.

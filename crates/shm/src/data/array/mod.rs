@@ -33,7 +33,7 @@ use super::journal::{Journal, Locked};
 use super::number::Number;
 use super::slot::Slot;
 use crate::arena::block::Kind;
-use crate::arena::heap::{MAX_LENGTH, Plan};
+use crate::arena::heap::{self, MAX_LENGTH, Plan};
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::plain::{Plain, shape_of};
@@ -297,6 +297,12 @@ impl<T: Plain> Array<T> {
         let shared = Self::shared_of(&handle)?;
         let length = usize::try_from(shared.length.load(Relaxed)).map_err(|_| OUTSIDE)?;
         let desk = Desk::new(&handle, handle.body() + size_of::<Shared>(), 0).ok_or(OUTSIDE)?;
+        let block = heap::length_of(handle.arena(), handle.place()).ok_or(OUTSIDE)?;
+        let room = block.saturating_sub(Self::elements()) / Slot::stride::<T>();
+        if length > room {
+            // A length that a faulty process wrote must not lead into other objects.
+            return Err(OUTSIDE);
+        }
         let start = handle.body() + Self::elements();
         let elements = Elements::at::<T>(handle.arena().mapping(), start, length);
         Ok(Self { shared, length, elements: elements.ok_or(OUTSIDE)?, desk, handle })

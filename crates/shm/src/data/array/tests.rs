@@ -246,8 +246,11 @@ fn nonsense_in_the_journal_harms_no_one() {
         assert_eq!(array.get(0), Some([1; 3]));
         array.set(1, [1; 3]).unwrap();
     }
-    array.shared.length.store(u64::MAX, Relaxed);
-    assert!(Array::<[u64; 3]>::from_handle(array.handle.clone()).is_err());
+    for length in [u64::MAX, 1 << 10, 100] {
+        // One hundred would lie in the arena, but not in the array's block.
+        array.shared.length.store(length, Relaxed);
+        assert!(Array::<[u64; 3]>::from_handle(array.handle.clone()).is_err(), "{length}");
+    }
 }
 
 #[test]
