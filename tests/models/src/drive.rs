@@ -26,6 +26,9 @@ const PATIENCE: u32 = 4;
 /// How many characters of a failure are kept.
 const LONGEST_COMPLAINT: usize = 8_000;
 
+/// And so much more.
+const SLACK: Duration = Duration::from_secs(5);
+
 /// At which interval an end is looked for.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -191,23 +194,43 @@ pub fn try_mutants(extent: &Extent, played: &[Played]) -> Vec<Tried> {
 }
 
 fn try_mutant(extent: &Extent, mutation: &Mutation, models: &[&Played]) -> Tried {
-    let mutant = Mutant::parse(&mutation.mutant);
-    let line = mutant.map(|it| survivors::line(it.site())).unwrap_or_default();
-    let harmless = mutant.and_then(|it| survivors::reason(it, &mutation.kind, &line));
-    let named = |name: &str| MODELS.iter().copied().flatten().find(|model| model.name == name);
-    let notices = |played: &&&Played| {
-        let limit = played.took * PATIENCE + Duration::from_secs(5);
-        let model = named(&played.name).expect("it was played");
-        run_apart(model, is_drawn(model, extent), Some(&mutation.mutant), limit).is_err()
-    };
+    let mutant = Mutant::parse(&mutation.mutant).expect("it was written by one");
+    let line = survivors::line(mutant.site());
+    let mut harmless = survivors::reason(mutant, &line);
     // What is known to be harmless is not tried again: it takes the longest.
-    let noticed_by = if harmless.is_some() { None } else { models.iter().find(notices) };
+    let mut noticed_by =
+        if harmless.is_some() { None } else { notice(extent, mutation, models.iter().copied()) };
+    if harmless.is_none() && noticed_by.is_none() {
+        if survivors::is_modelled(mutant.site()) {
+            let drawn = models.iter().copied().filter(|it| !it.is_exhaustive);
+            noticed_by = notice(&Extent { is_quick: false, ..extent.clone() }, mutation, drawn);
+        } else {
+            harmless = Some("not known: the models use only a part of this file");
+        }
+    }
     Tried {
         mutant: format!("{} ({})", mutation.mutant, mutation.kind),
         line,
-        noticed_by: noticed_by.map(|it| it.name.clone()),
-        harmless,
+        noticed_by,
+        harmless: harmless.map(str::to_owned),
     }
+}
+
+/// The first of the models that notices the mutant: that fails, or does not come to an end.
+fn notice<'a>(
+    extent: &Extent,
+    mutation: &Mutation,
+    mut models: impl Iterator<Item = &'a Played>,
+) -> Option<String> {
+    let noticed = models.find(|played| {
+        let named = MODELS.iter().copied().flatten().find(|model| model.name == played.name);
+        let model = named.expect("it was played");
+        let is_drawn = is_drawn(model, extent);
+        let is_as_before = is_drawn != played.is_exhaustive;
+        let limit = if is_as_before { played.took * PATIENCE + SLACK } else { LIMIT };
+        run_apart(model, is_drawn, Some(&mutation.mutant), limit).is_err()
+    });
+    noticed.map(|it| it.name.clone())
 }
 
 /// Runs one model in a process of its own.

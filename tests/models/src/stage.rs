@@ -32,13 +32,18 @@ pub struct Ending(());
 impl Ending {
     /// Whether the actor was killed.
     pub fn has_died(&self, name: &str) -> bool {
-        is_any(name, |actor| actor.state == State::Dead)
+        has_died(name)
     }
 
     /// Whether the actor sleeps.
     pub fn sleeps(&self, name: &str) -> bool {
         is_any(name, |actor| matches!(actor.state, State::Asleep(_)))
     }
+}
+
+/// Whether the actor has been killed, at the moment.
+pub(crate) fn has_died(name: &str) -> bool {
+    is_any(name, |actor| actor.is_dying)
 }
 
 /// Whether the actor has done something that others can notice, at the moment.

@@ -6,6 +6,7 @@
 //!   likes; nothing may be lost, doubled, late or left.
 //! * [`mutation`] breaks a wake-up on purpose, and sees that both of them notice.
 //! * [`lifetime`] makes a great number of objects and sees that none stays.
+//! * [`checks`] runs what other programs prove: the models of the primitives, and sanitizers.
 //!
 //! `make prove` runs all of it and writes a report; the tests of this crate run a little of each.
 #![forbid(unsafe_code)]
@@ -16,6 +17,7 @@
 )]
 
 pub mod cases;
+pub mod checks;
 pub mod lifetime;
 pub mod mutation;
 pub mod plan;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use brigade_proof::plan::{self, Extent};
 use brigade_proof::report::Report;
-use brigade_proof::{cases, lifetime, mutation};
+use brigade_proof::{cases, checks, lifetime, mutation};
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
@@ -66,6 +66,10 @@ enum Part {
     Mutations,
     /// A great number of objects, of which none stays.
     Lifetime,
+    /// Every order of the primitives' steps, and every store left out.
+    Models,
+    /// The unit tests with every access to memory checked.
+    Sanitizers,
     /// The objects, in this process; prints what was found.
     #[command(hide = true)]
     LifetimeHere,
@@ -104,11 +108,16 @@ fn main() -> ExitCode {
             plan::storm(&extent),
             plan::lifetime(&extent),
             plan::mutations(&extent),
+            checks::models(),
+            checks::mutants(),
+            checks::sanitizers(),
         ],
         Some(Part::Steps) => vec![plan::steps(&extent)],
         Some(Part::Storm) => vec![plan::storm(&extent)],
         Some(Part::Mutations) => vec![plan::mutations(&extent)],
         Some(Part::Lifetime) => vec![plan::lifetime(&extent)],
+        Some(Part::Models) => vec![checks::models(), checks::mutants()],
+        Some(Part::Sanitizers) => vec![checks::sanitizers()],
         Some(Part::LifetimeHere) => return print(&lifetime::make(extent.objects, extent.seed)),
         Some(Part::StormHere) => return print(&plan::play(&extent)),
         Some(Part::Case { name }) => return case(&name, &extent),

@@ -1,5 +1,6 @@
 //! The event: a set is seen by everyone who had begun to wait.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::Model;
@@ -67,6 +68,11 @@ fn set(stage: &mut Stage, then: Then) {
         let event = stage.send(&event, name);
         stage.acts(name, move || event.wait());
     }
+    let (looked_at, done) = (Rc::clone(&event), is_done.clone());
+    stage.finally(move |ending| {
+        let is_cleared = then == Then::Clear && *done.read() && !ending.has_died("setter");
+        assert!(!is_cleared || !looked_at.is_set(), "it was cleared");
+    });
     stage.may_sleep_if(move |ending| {
         let is_missed = || early.read().iter().any(|name| ending.sleeps(name));
         !(event.is_set() || *is_done.read() && is_missed())

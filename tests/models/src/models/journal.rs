@@ -35,6 +35,9 @@ pub(super) const MODELS: &[Model] = &[
     },
 ];
 
+/// What the change is for.
+const TARGET: u64 = 7;
+
 /// A row of two words, and the note for it.
 #[derive(Clone, Copy)]
 struct Row {
@@ -49,11 +52,12 @@ impl Row {
     }
 
     fn lock(self) -> Locked {
-        self.journal.lock(|_| self.make())
+        self.journal.lock(|target| self.make(target))
     }
 
     /// Makes the change in the note.
-    fn make(self) {
+    fn make(self, target: u64) {
+        assert_eq!(target, TARGET);
         for (to, from) in self.row.iter().zip(self.note) {
             to.store(from.load(Relaxed), Relaxed);
         }
@@ -67,7 +71,7 @@ impl Row {
         for (word, half) in self.note.iter().zip([first, second]) {
             word.store(half + 1, Relaxed);
         }
-        locked.commit(0, || self.make());
+        locked.commit(TARGET, || self.make(TARGET));
     }
 
     fn read(self) -> [u64; 2] {

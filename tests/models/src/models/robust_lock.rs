@@ -22,7 +22,7 @@ pub(super) const MODELS: &[Model] = &[
     },
     Model {
         name: "lock/try",
-        about: "as lock/two, with one who takes the lock only if it is free",
+        about: "as lock/two, and who dies takes the lock only if it is free",
         mortals: &["mortal"],
         preemptions: 3,
         pace: Pace::Quick,
@@ -146,7 +146,7 @@ fn contend(stage: &mut Stage, names: &[&'static str], taking: Taking) {
     for &name in names {
         let contest = contest.clone();
         stage.actor(name, move || {
-            let tries = taking == Taking::Trying && name != "mortal";
+            let tries = taking == Taking::Trying && name == "mortal";
             let lock = contest.lock;
             let acquired = if tries { lock.try_lock() } else { lock.lock(Deadline::NEVER) };
             if let Some(acquired) = acquired {
@@ -206,7 +206,10 @@ fn nested(stage: &mut Stage) {
         for lock in locks {
             assert!(lock.lock(Deadline::NEVER).is_some());
         }
-        for (number, index) in [1, 0, 2].into_iter().enumerate() {
+        locks[1].unlock();
+        // Taken again, it is the first on the list and no longer in the middle.
+        assert!(locks[1].lock(Deadline::NEVER).is_some());
+        for (number, index) in [0, 1, 2].into_iter().enumerate() {
             locks[index].unlock();
             *mortal_done.write() = number + 1;
         }

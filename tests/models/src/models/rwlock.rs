@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::Model;
 use crate::explore::Pace;
-use crate::stage::{Bytes, Ending, Note, Stage};
+use crate::stage::{Bytes, Ending, Note, Stage, has_died};
 use crate::sync::owner_died::OwnerDied;
 use crate::sync::rwlock::RwLock;
 use crate::world::Clock;
@@ -86,6 +86,7 @@ fn visit(stage: &mut Stage, writers: &[&'static str], readers: &[&'static str]) 
         stage.acts(name, move || {
             let result = lock.read();
             assert!(result.is_err() || !*book.is_open.read(), "a death amid the writing is told");
+            assert!(result.is_ok() || has_died("writer"), "nobody has died");
             book.text.read();
         });
     }
