@@ -35,13 +35,18 @@ pub(crate) fn light() {
 pub(crate) fn heavy() -> Deadline {
     let place = world::place();
     if is_done(place) {
-        fence_in_kernel();
-        let (current, actors) = world::with(|world| (world.current, world.actors.len()));
-        (0..actors).filter(|&actor| actor != current).for_each(pass);
-        fence_in_kernel();
+        everywhere();
         world::note(Kind::Fence, place, usize::MAX, 1);
     }
     Deadline::NEVER
+}
+
+/// A fence here and on every other processor.
+pub(crate) fn everywhere() {
+    fence_in_kernel();
+    let (current, actors) = world::with(|world| (world.current, world.actors.len()));
+    (0..actors).filter(|&actor| actor != current).for_each(pass);
+    fence_in_kernel();
 }
 
 /// Whether the fence is neither left out, as a mutant, nor without a meaning, as nobody else acts.

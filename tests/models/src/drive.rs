@@ -197,10 +197,10 @@ fn try_mutant(extent: &Extent, mutation: &Mutation, models: &[&Played]) -> Tried
     let mutant = Mutant::parse(&mutation.mutant).expect("it was written by one");
     let line = survivors::line(mutant.site());
     let mut harmless = survivors::reason(mutant, &line);
-    // What is known to be harmless is not tried again: it takes the longest.
-    let mut noticed_by =
-        if harmless.is_some() { None } else { notice(extent, mutation, models.iter().copied()) };
-    if harmless.is_none() && noticed_by.is_none() {
+    let mut noticed_by = notice(extent, mutation, models.iter().copied());
+    if noticed_by.is_some() {
+        harmless = None;
+    } else if harmless.is_none() {
         if survivors::is_modelled(mutant.site()) {
             let drawn = models.iter().copied().filter(|it| !it.is_exhaustive);
             noticed_by = notice(&Extent { is_quick: false, ..extent.clone() }, mutation, drawn);

@@ -3,11 +3,15 @@
 //! The queue of a word and the look at its value are one step, as they are under the lock of the
 //! kernel's hash bucket; each call is a full fence, as it is there. See `kernel/futex/core.c`
 //! (`exit_robust_list`, `handle_futex_death`) and `kernel/futex/waitwake.c` in Linux.
+//!
+//! A death takes longer than a store stays in its processor's buffer: between what a thread has done
+//! last and the look at its list, every processor has come by a fence.
 
 use std::panic::resume_unwind;
 use std::time::Duration;
 
 use crate::atomic::{AtomicU32, fence_in_kernel};
+use crate::barrier;
 use crate::engine::Engine;
 use crate::futex::{OWNER_DIED, TID_MASK, WAITERS, Wait};
 use crate::identity;
@@ -194,6 +198,7 @@ pub(crate) fn die() -> ! {
     });
     leave_queues(me);
     world::note(Kind::Death, world::place(), 0, 0);
+    barrier::everywhere();
     exit_robust_list(Thread::current());
     identity::end(me);
     world::with(|world| world.actors[me].state = State::Dead);

@@ -42,7 +42,17 @@ const STALE: &str =
 const ONE_LOOK: &str = "the model's kernel compares all words under one lock";
 const TWO_DEATHS: &str = "needed when a ringer and one who was woken die; the models kill one";
 
+const BY_THE_LOCK: &str = "who finds a dead one's change comes by the lock, which orders it";
+
 const SURVIVORS: &[Survivor] = &[
+    survivor("shm/src/redo.rs", "self.log.count.store(", "relax", BY_THE_LOCK),
+    survivor("data/journal.rs", "self.journal.sequence.store(", "relax", BY_THE_LOCK),
+    survivor(
+        "sync/event.rs",
+        "self.shared.word.fetch_and(!SET, AcqRel);",
+        "relax",
+        "no model reads after a clear what was written before the set that it ends",
+    ),
     survivor("", "thread.clear_pending();", "omit", STALE),
     survivor(
         "sys/src/bell.rs",

@@ -56,7 +56,10 @@ fn set(stage: &mut Stage, then: Then) {
     let is_done = stage.note(false);
     let setter = stage.send(&event, "setter");
     let (noted, done) = (early.clone(), is_done.clone());
+    // Written before the set, and seen by those who have waited.
+    let news = stage.bytes();
     stage.acts("setter", move || {
+        news.write(1);
         *noted.write() = WAITERS.into_iter().filter(|name| has_acted(name)).collect();
         setter.set();
         *done.write() = true;
@@ -66,7 +69,10 @@ fn set(stage: &mut Stage, then: Then) {
     });
     for name in WAITERS {
         let event = stage.send(&event, name);
-        stage.acts(name, move || event.wait());
+        stage.acts(name, move || {
+            event.wait();
+            assert_eq!(news.read(), 1);
+        });
     }
     let (looked_at, done) = (Rc::clone(&event), is_done.clone());
     stage.finally(move |ending| {

@@ -164,17 +164,25 @@ fn contend(stage: &mut Stage, names: &[&'static str], taking: Taking) {
     });
 }
 
-/// One takes the lock twice, so that the second time it may come between a release and a sleeper
-/// that the release woke.
+/// One has the lock at first and takes it again, so that the second time it may come between a
+/// release and a sleeper that the release woke.
 fn third_comes_between(stage: &mut Stage) {
     let contest = Contest::new(stage);
-    for name in ["mortal", "other", "twice"] {
+    stage.cast("twice");
+    let lock = contest.lock;
+    let acquired = stage.as_actor("twice", || lock.lock(Deadline::NEVER));
+    assert_eq!(acquired, Some(Acquired::Clean));
+    let again = contest.clone();
+    stage.acts("twice", move || {
+        lock.unlock();
+        let acquired = lock.lock(Deadline::NEVER).expect("no deadline");
+        again.visit("twice", acquired);
+    });
+    for name in ["mortal", "other"] {
         let contest = contest.clone();
         stage.actor(name, move || {
-            for _ in 0..if name == "twice" { 2 } else { 1 } {
-                let acquired = contest.lock.lock(Deadline::NEVER).expect("no deadline");
-                contest.visit(name, acquired);
-            }
+            let acquired = contest.lock.lock(Deadline::NEVER).expect("no deadline");
+            contest.visit(name, acquired);
         });
     }
     stage.finally(move |ending| contest.check(ending.has_died("mortal")));
