@@ -203,6 +203,14 @@ impl Mapping {
 
     #[track_caller]
     #[must_use]
+    pub fn append_to(&self, bytes: &mut Vec<u8>, offset: usize, length: usize) -> Option<()> {
+        let end = bytes.len();
+        bytes.resize(end + length, 0);
+        self.read(offset, &mut bytes[end..])
+    }
+
+    #[track_caller]
+    #[must_use]
     pub fn clear(&self, offset: usize, length: usize) -> Option<()> {
         self.write(offset, &vec![0; length])
     }

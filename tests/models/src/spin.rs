@@ -9,3 +9,8 @@ pub(crate) fn look<R>(_looks: u32, mut look: impl FnMut() -> Option<R>) -> Optio
 pub(crate) fn contend<R>(mut look: impl FnMut() -> Option<R>) -> Option<R> {
     look()
 }
+
+/// Looks once.
+pub(crate) fn linger<R>(_looks: u32, _pace: u32, mut look: impl FnMut() -> Option<R>) -> Option<R> {
+    look()
+}
