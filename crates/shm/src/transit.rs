@@ -33,22 +33,17 @@ enum Way {
 }
 
 thread_local! {
-    /// What this thread is writing.
-    static WRITING: Cell<Writing> = const { Cell::new(Writing { way: None, gathered: 0, collected: 0 }) };
-    /// What is in the messages that this thread is writing, the innermost last.
+    /// The way of the message that this thread is writing, the innermost.
+    static WAY: Cell<Option<Way>> = const { Cell::new(None) };
+    /// How many objects are in the messages that this thread is writing. Kept apart from them, since
+    /// most messages have none.
+    static GATHERED_COUNT: Cell<usize> = const { Cell::new(0) };
+    static COLLECTED_COUNT: Cell<usize> = const { Cell::new(0) };
+    /// These objects, those of the innermost message last.
     static GATHERED: RefCell<Vec<Carried>> = const { RefCell::new(Vec::new()) };
     static COLLECTED: RefCell<Vec<Counted>> = const { RefCell::new(Vec::new()) };
     /// Who keeps the objects of the message that this thread is reading.
     static READING: RefCell<Keeper> = const { RefCell::new(Keeper::Counts) };
-}
-
-/// The way of the innermost message that is being written, and how many objects there are in all.
-/// Kept apart from them, since most messages have none.
-#[derive(Clone, Copy)]
-struct Writing {
-    way: Option<Way>,
-    gathered: usize,
-    collected: usize,
 }
 
 /// An object that is counted as being under way.
@@ -157,46 +152,50 @@ pub fn collect<R>(write: impl FnOnce() -> R) -> (R, Cargo) {
 }
 
 /// What was being written when a message was begun. Dropped, it is again, also when `write` panics.
-struct Around(Writing);
+struct Around {
+    way: Option<Way>,
+    gathered: usize,
+    collected: usize,
+}
 
 impl Around {
     #[inline]
     fn begin(way: Way) -> Self {
-        let around = WRITING.get();
-        WRITING.set(Writing { way: Some(way), ..around });
-        Self(around)
+        Self {
+            way: WAY.replace(Some(way)),
+            gathered: GATHERED_COUNT.get(),
+            collected: COLLECTED_COUNT.get(),
+        }
     }
 
     /// What was gathered since.
     #[inline]
     fn gathered(&self) -> Contents {
-        let now = WRITING.get();
-        if now.gathered <= self.0.gathered {
+        if GATHERED_COUNT.get() <= self.gathered {
             return Contents::default();
         }
-        WRITING.set(Writing { gathered: self.0.gathered, ..now });
-        Contents { objects: GATHERED.with_borrow_mut(|all| all.split_off(self.0.gathered)) }
+        GATHERED_COUNT.set(self.gathered);
+        Contents { objects: GATHERED.with_borrow_mut(|all| all.split_off(self.gathered)) }
     }
 
     /// What was collected since.
     #[inline]
     fn collected(&self) -> Cargo {
-        let now = WRITING.get();
-        if now.collected <= self.0.collected {
+        if COLLECTED_COUNT.get() <= self.collected {
             return Cargo::default();
         }
-        WRITING.set(Writing { collected: self.0.collected, ..now });
-        Cargo { objects: COLLECTED.with_borrow_mut(|all| all.split_off(self.0.collected)) }
+        COLLECTED_COUNT.set(self.collected);
+        Cargo { objects: COLLECTED.with_borrow_mut(|all| all.split_off(self.collected)) }
     }
 }
 
 impl Drop for Around {
     #[inline]
     fn drop(&mut self) {
+        WAY.set(self.way);
         // Nothing, unless `write` has panicked.
         drop(self.gathered());
         drop(self.collected());
-        WRITING.set(self.0);
     }
 }
 
@@ -207,17 +206,16 @@ pub(crate) fn note(handle: &Handle) {
 
 /// As [`note`], for an object that `keeper` keeps.
 fn note_kept(arena: &'static Arena, place: Place, keeper: &Handle) {
-    let now = WRITING.get();
-    match now.way {
+    match WAY.get() {
         Some(Way::Gathered) => {
             let carried = Carried { arena, place, keeper: keeper.clone() };
             GATHERED.with_borrow_mut(|objects| objects.push(carried));
-            WRITING.set(Writing { gathered: now.gathered + 1, ..now });
+            GATHERED_COUNT.set(GATHERED_COUNT.get() + 1);
         }
         Some(Way::Collected) => {
             heap::send(arena, place);
             COLLECTED.with_borrow_mut(|objects| objects.push((arena, place)));
-            WRITING.set(Writing { collected: now.collected + 1, ..now });
+            COLLECTED_COUNT.set(COLLECTED_COUNT.get() + 1);
         }
         None => heap::send(arena, place),
     }

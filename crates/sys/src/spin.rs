@@ -3,16 +3,35 @@
 //! A wake-up across processors costs tens of microseconds where a look costs nanoseconds. But on
 //! the processor that the awaited thread needs, spinning only keeps it from running; and which
 //! processors others run on cannot be known, since they may be bound to some, and so may we. So a
-//! thread that spins gives its processor away in between: to nobody, if each has its own.
+//! thread that spins gives its processor away in between: to nobody, if each has its own. That takes
+//! as long as a message there and back, so it comes late; but if somebody took the processor, then
+//! at once the next time.
 
+use std::cell::Cell;
 use std::hint;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::time::now;
 
-/// After how many looks in vain the processor is given away.
-const LOOKS_BEFORE_YIELD: u32 = 50;
+/// After how many looks in vain the processor is given away, where nobody seems to need it.
+const LOOKS_BEFORE_YIELD: u32 = 120;
+
+/// How long it takes at least when somebody takes the processor, and longer than if nobody does.
+const SWITCH: Duration = Duration::from_nanos(1_000);
+
+thread_local! {
+    /// After how many looks in vain this thread gives its processor away.
+    static YIELDS_AFTER: Cell<u32> = const { Cell::new(LOOKS_BEFORE_YIELD) };
+}
+
+/// Gives the processor away, and remembers whether somebody took it.
+fn give_way() {
+    let began = now();
+    std::thread::yield_now();
+    let is_shared = now() - began > SWITCH;
+    YIELDS_AFTER.set(if is_shared { 1 } else { LOOKS_BEFORE_YIELD });
+}
 
 /// Looks once, and up to `looks` times where others can make progress meanwhile.
 pub(crate) fn look<R>(looks: u32, look: impl FnMut() -> Option<R>) -> Option<R> {
@@ -26,14 +45,16 @@ pub fn linger<R>(looks: u32, pace: u32, mut look: impl FnMut() -> Option<R>) -> 
         return Some(found);
     }
     let looks = if has_processors() { looks } else { 1 };
+    let mut yields_at = YIELDS_AFTER.get();
     for number in 1..looks {
-        if number.is_multiple_of(LOOKS_BEFORE_YIELD) {
-            std::thread::yield_now();
+        if number >= yields_at {
+            give_way();
+            yields_at = number + YIELDS_AFTER.get();
         } else {
             hint::spin_loop();
-        }
-        if !number.is_multiple_of(pace) {
-            continue;
+            if !number.is_multiple_of(pace) {
+                continue;
+            }
         }
         if let Some(found) = look() {
             return Some(found);

@@ -17,11 +17,14 @@ use crate::sides::{self, Seen};
 #[repr(C, align(64))]
 pub(super) struct Line(pub(super) AtomicU64);
 
+/// A line between those of different writers. Processors fetch lines in pairs, so that a look at one
+/// would take its neighbour away as well.
+#[repr(C, align(64))]
+struct Gap([AtomicU64; 8]);
+
 /// How far one side has come, and what it remembers of the other.
 #[repr(C, align(64))]
 pub(super) struct Progress {
-    /// The side's [`Mark`](super::mark::Mark): its store commits.
-    pub(super) mark: AtomicU64,
     /// The other side's mark as this side saw it last: a look at the other's line costs as much as
     /// many messages. Under the side's lock.
     pub(super) other: AtomicU64,
@@ -29,17 +32,22 @@ pub(super) struct Progress {
     /// since the time before. No more than a hint.
     pub(super) idle_at: AtomicU32,
     pub(super) run: AtomicU32,
+    _gap: Gap,
+    /// The side's [`Mark`](super::mark::Mark): its store commits.
+    pub(super) mark: Line,
 }
 
-/// The channel's words, each side's on lines of its own.
+/// The channel's words. What a side has for itself comes first, what the other looks at last.
 #[repr(C, align(64))]
 pub(super) struct Shared {
     pub(super) producer: RobustLock,
     pub(super) tail: Progress,
     pub(super) not_empty: Bell,
+    _between: Gap,
     pub(super) consumer: RobustLock,
     pub(super) head: Progress,
     pub(super) not_full: Bell,
+    _behind: Gap,
     /// The process that last handed parts over to the slot of number `tail`: see
     /// [`super::burial`].
     pub(super) sender: Line,

@@ -258,20 +258,20 @@ impl Progress {
     #[inline]
     fn read(&self) -> Mark {
         // PAIR mark: the tail's messages are written, and the head's are read.
-        Mark::from_word(self.mark.load(Acquire))
+        Mark::from_word(self.mark.0.load(Acquire))
     }
 
     /// Moves the side's mark: commits. Under the side's lock.
     #[inline]
     fn commit(&self, mark: Mark) {
         // PAIR mark: what was done before is seen by who sees the mark.
-        self.mark.store(mark.to_word(), Release);
+        self.mark.0.store(mark.to_word(), Release);
     }
 
     /// The side's own mark. Under the side's lock.
     #[inline]
     fn own(&self) -> Mark {
-        Mark::from_word(self.mark.load(Relaxed))
+        Mark::from_word(self.mark.0.load(Relaxed))
     }
 
     /// The other side's mark, as it was seen last. Under the side's lock.

@@ -59,7 +59,7 @@ fn a_queue_holds_as_many_as_it_says_however_long_they_are() {
     // The numbers and the positions begin anew during this.
     let start = Mark { number: u32::MAX - 20, position: u32::MAX - 50 };
     for progress in [&channel.shared.tail, &channel.shared.head] {
-        progress.mark.store(start.to_word(), Relaxed);
+        progress.mark.0.store(start.to_word(), Relaxed);
         progress.other.store(start.to_word(), Relaxed);
     }
     for round in 0..40_usize {
@@ -80,7 +80,7 @@ fn a_queue_holds_as_many_as_it_says_however_long_they_are() {
 #[test]
 fn a_head_beyond_the_tail_is_an_error_and_no_endless_loop() {
     let channel = Channel::new(2, 64).unwrap();
-    channel.shared.head.mark.store(5 << 32, Relaxed);
+    channel.shared.head.mark.0.store(5 << 32, Relaxed);
     // What a producer has seen of the head does before it looks again.
     channel.put(&[1], &nothing(), Deadline::NEVER).unwrap();
     channel.put(&[1], &nothing(), Deadline::NEVER).unwrap();

@@ -30,8 +30,12 @@ use crate::sides::{ROUND, Side};
 /// How often who has nothing to do looks before it sleeps, or would if it always looked.
 const LOOKS: u32 = 200;
 
-/// How many looks at most are left out for one.
-const LONGEST_PACE: u32 = 32;
+/// How often it looks at least.
+const LEAST_LOOKS: u32 = 4;
+
+/// How many looks there are in the time that a message takes, roughly, and at most in a pause.
+const LOOKS_IN_MESSAGE: u32 = 4;
+const LONGEST_PACE: u32 = 256;
 
 impl Progress {
     /// Notes that the side has nothing to do. Under the side's lock.
@@ -43,8 +47,17 @@ impl Progress {
 
     /// How seldom to look for something to do.
     fn pace(&self) -> u32 {
-        // So that runs become longer from look to look, up to a length that is worth it.
-        self.run.load(Relaxed).div_ceil(2).clamp(1, LONGEST_PACE)
+        match self.run.load(Relaxed) {
+            0..=2 => 1,
+            // As long as the run took: so runs become longer, up to a length that is worth it.
+            run => run.saturating_mul(LOOKS_IN_MESSAGE).min(LONGEST_PACE),
+        }
+    }
+
+    /// Looks now and then for what `look` finds, and not for long.
+    fn linger(&self, look: impl FnMut() -> Option<bool>) -> bool {
+        let pace = self.pace();
+        spin::linger(LOOKS.max(LEAST_LOOKS * pace), pace, look).unwrap_or(false)
     }
 }
 
@@ -69,7 +82,7 @@ impl Channel {
             let has_room = used < self.layout.capacity();
             (has_room || self.is_closed()).then_some(has_room)
         };
-        spin::linger(LOOKS, tail.pace(), look).unwrap_or(false)
+        tail.linger(look)
     }
 
     /// Waits until there may be room, or `deadline`.
@@ -92,7 +105,7 @@ impl Channel {
             let has_message = head.read().number != self.shared.tail.read().number;
             (has_message || self.is_closed()).then_some(has_message)
         };
-        spin::linger(LOOKS, head.pace(), look).unwrap_or(false)
+        head.linger(look)
     }
 
     /// Waits until there may be a message, or `deadline`.
