@@ -6,7 +6,7 @@
 use std::cell::Cell;
 
 /// A larger buffer is given back to the allocator.
-const MOST: usize = 1 << 16;
+const MOST: usize = 1 << 21;
 
 thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
