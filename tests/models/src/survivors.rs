@@ -44,6 +44,8 @@ const TWO_DEATHS: &str = "needed when a ringer and one who was woken die; the mo
 
 const BY_THE_LOCK: &str = "who finds a dead one's change comes by the lock, which orders it";
 
+const LOOKED_AT_AGAIN: &str = "what is done about it is decided under the lock, by another look";
+
 const SURVIVORS: &[Survivor] = &[
     survivor("shm/src/redo.rs", "self.log.count.store(", "relax", BY_THE_LOCK),
     survivor("data/journal.rs", "self.journal.sequence.store(", "relax", BY_THE_LOCK),
@@ -67,6 +69,12 @@ const SURVIVORS: &[Survivor] = &[
         "the count refuses the sleep; an armed word makes later rings slower",
     ),
     survivor("sys/src/bell.rs", "self.word.swap(0, Release)", "relax", ONE_LOOK),
+    survivor(
+        "sys/src/bell.rs",
+        "futex::wake_all(&self.word);",
+        "wake-one",
+        "who was woken wakes the next",
+    ),
     survivor(
         "sys/src/held.rs",
         "set_previous(next, previous);",
@@ -105,6 +113,7 @@ const SURVIVORS: &[Survivor] = &[
         "omit",
         "of a death after a release there is no model",
     ),
+    survivor("sync/semaphore.rs", "self.shared.held", "relax", LOOKED_AT_AGAIN),
     survivor(
         "sync/semaphore.rs",
         ".store(0, Relaxed);",
