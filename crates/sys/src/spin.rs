@@ -38,8 +38,9 @@ pub(crate) fn look<R>(looks: u32, look: impl FnMut() -> Option<R>) -> Option<R> 
     linger(looks, 1, look)
 }
 
-/// As [`look`], but looks only at every `pace`th time: a look takes the cache line away from who
-/// writes to it, and where much is to be expected at once, fewer looks let more come together.
+/// Looks once, and up to `looks` times where others can make progress meanwhile, but only at every
+/// `pace`th time: a look takes the cache line away from who writes to it, and where much is to be
+/// expected at once, fewer looks let more come together.
 pub fn linger<R>(looks: u32, pace: u32, mut look: impl FnMut() -> Option<R>) -> Option<R> {
     if let Some(found) = look() {
         return Some(found);
