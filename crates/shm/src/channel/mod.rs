@@ -36,7 +36,9 @@
 //! messages are gone with the process that had taken them, and with its burial what they carried. In
 //! each case the lock is found with its owner dead, and there is nothing to repair: what a side has
 //! seen of the other is true whoever saw it. *Who ended the channel at once, after the store of
-//! `closed`*: destroyed messages, which the next who comes frees, or its burial.
+//! `closed`*: destroyed messages, which the next who comes frees, or its burial. *Who ended it and has
+//! not rung `not_full`*: those who wait for room hear of it when they look for themselves, which every
+//! sleeper on a bell does now and then.
 //!
 //! The design is the two-lock queue of Michael and Scott (PODC 1996) over an array, with robust
 //! locks and a single committing store on each side; that each side remembers the other's mark is

@@ -30,7 +30,9 @@
 //! had received is gone with it. *A send after the store of the state*: a `tail` that is one too
 //! low, under a lock that the next one finds orphaned: it looks whether slot `order[tail]` says that
 //! it is that message. *A receive after the store*: a `head` that is one too low, which the next one
-//! sees, because the slot does not say that it is that message any more.
+//! sees, because the slot does not say that it is that message any more. *A closing between its two
+//! rings*: those who wait for a slot hear of it when they look for themselves, which every sleeper on a
+//! bell does now and then.
 
 use std::time::Duration;
 
