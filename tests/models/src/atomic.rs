@@ -1,7 +1,7 @@
 //! Atomics whose operations are steps of the model.
 //!
 //! They lie in memory as the standard library's do, and the memory holds the last value stored. A
-//! word that several actors share is kept by the engine as well: see [`crate::engine::Word`].
+//! word that several actors share is kept by the engine as well: see `crate::engine::Word`.
 
 use std::fmt;
 use std::sync::atomic as plain;
