@@ -67,7 +67,7 @@ use self::layout::{CHUNKS, LENGTH, PARTS, SHARED_AT, Shared};
 use self::locked::Locked;
 use self::slots::{Chunks, Numbered};
 use crate::arena::block::Kind;
-use crate::arena::census::Tag;
+use crate::arena::census::{self, Tag};
 use crate::arena::heap::{self, Plan};
 use crate::channel::{GetRefusal, PutRefusal};
 use crate::error::Error;
@@ -403,6 +403,8 @@ fn take_on_trust<D: Discipline>(
     by: Tag,
 ) -> Result<(Message, u16), Error> {
     let arena = locked.shelf.handle.arena();
+    // So that those who wait for the item hear of this process's death at once.
+    census::hold_life(arena, by);
     locked.take(item, Event::Borrow { by })?;
     let deliveries = match item.state() {
         State::Taken { deliveries, .. } => deliveries,

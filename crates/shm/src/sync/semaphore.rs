@@ -216,6 +216,8 @@ impl Semaphore {
         if available == 0 {
             return false;
         }
+        // So that those who wait for the permit hear of this process's death at once.
+        census::hold_life(self.handle.arena(), tag);
         self.add_held(tag, 1);
         kill_point("semaphore.held");
         self.shared.available.store(available - 1, Relaxed);

@@ -114,6 +114,8 @@ impl Slots {
     #[inline]
     pub(super) fn lend(&self, deadline: Deadline) -> Result<(usize, Tag), Lack> {
         let tag = self.handle.arena().tag().map_err(Lack::Failed)?;
+        // So that those who wait for the slot hear of this process's death at once.
+        census::hold_life(self.handle.arena(), tag);
         if !self.is_closed()
             && !self.sides().is_deserted(Side::Receiving)
             && let Some(index) = self.take_free(tag)
@@ -220,6 +222,7 @@ impl Slots {
     #[inline]
     pub(super) fn receive(&self, deadline: Deadline) -> Result<(usize, Tag, usize), Silence> {
         let tag = self.handle.arena().tag().map_err(Silence::Failed)?;
+        census::hold_life(self.handle.arena(), tag); // As in `lend`.
         loop {
             let received = self.receive_now(tag, deadline).map_err(Silence::Failed)?;
             if let Some((index, used)) = received {

@@ -23,7 +23,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use self::shares::{Found, Patience, Shared};
 use crate::arena::block::Kind;
-use crate::arena::census::Tag;
+use crate::arena::census::{self, Tag};
 use crate::arena::heap::Plan;
 use crate::error::Error;
 use crate::handle::Handle;
@@ -199,6 +199,8 @@ impl<T: Plain> RwLock<T> {
 
     fn read_once(&self, patience: Patience) -> Option<ReadResult<'_, T>> {
         let tag = self.handle.arena().tag().ok()?;
+        // So that a writer that waits for this process hears of its death at once.
+        census::hold_life(self.handle.arena(), tag);
         let found = self.shared.read(tag, patience)?;
         let guard = RwLockReadGuard { lock: self, tag };
         Some(match found {
