@@ -21,14 +21,15 @@
 //!
 //! A `Live` entry whose life lock is marked and whose process the kernel calls dead. Anyone may
 //! bury it, under the census lock: free what it left half put or half taken in messages, release
-//! what it held in every block, then set the entry free, then ring. Each step may be repeated, so a gravedigger that dies is succeeded by the next.
+//! what it held in every block, then set the entry free, then ring. Each step may be repeated, so a
+//! gravedigger that dies is succeeded by the next.
 
 use std::time::Duration;
 
 use brigade_sys::atomic::Ordering::{Acquire, Relaxed, Release};
 use brigade_sys::identity::Identity;
 use brigade_sys::kill_point::kill_point;
-use brigade_sys::time::Deadline;
+use brigade_sys::time::{Deadline, now};
 use brigade_sys::wait::Sleep;
 
 use super::heap;
@@ -104,6 +105,11 @@ impl Claim {
 
 /// How long a watcher sleeps when it watches a process whose death it may not be told of.
 const UNWATCHED_NAP: Duration = Duration::from_millis(5);
+
+/// For how long a process whose life lock has lost its holder is taken for one that is ending, and
+/// how often one looks meanwhile.
+const ENDING: Duration = Duration::from_millis(20);
+const ENDING_NAP: Duration = Duration::from_micros(20);
 
 impl Entry {
     pub(crate) fn claim(&self) -> Claim {
@@ -230,15 +236,29 @@ pub(crate) fn hold_life(arena: &'static Arena, tag: Tag) {
     let entry = &arena.census().entries[usize::from(tag.slot)];
     if !entry.life.is_held() {
         // Whatever the last holder left, the lock guards nothing but its own word.
-        let _ = entry.life.try_lock();
+        if entry.life.try_lock().is_some() {
+            entry.lost.store(0, Relaxed);
+        }
     }
 }
 
 /// Adds the death of the process in `slot` to what ends a sleep.
 pub(crate) fn watch(arena: &'static Arena, slot: u16, sleep: &mut Sleep<'_>) {
-    match arena.census().entries[usize::from(slot)].life.watch() {
+    let entry = &arena.census().entries[usize::from(slot)];
+    match entry.life.watch() {
         Some((word, expected)) => sleep.word(word, expected),
+        None if is_ending(entry) => sleep.nap(ENDING_NAP),
         None => sleep.nap(UNWATCHED_NAP),
+    }
+}
+
+/// Whether the life lock has lost its holder just now. The kernel gives a dying process's locks back
+/// a moment before it says that the process has ended; in that moment it pays to look often.
+fn is_ending(entry: &Entry) -> bool {
+    let now = u64::try_from(now().as_nanos()).unwrap_or(u64::MAX);
+    match entry.lost.compare_exchange(0, now, Relaxed, Relaxed) {
+        Ok(_) => true,
+        Err(since) => Duration::from_nanos(now.saturating_sub(since)) < ENDING,
     }
 }
 

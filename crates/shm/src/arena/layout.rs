@@ -11,7 +11,7 @@ use brigade_sys::robust::RobustLock;
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"brigade\0");
 
 /// Changes whenever the meaning of a shared byte does.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// How many processes can be attached at a time.
 pub(crate) const MAX_PROCESSES: usize = 512;
@@ -65,6 +65,9 @@ pub(crate) struct Entry {
     pub(crate) claim: AtomicU64,
     pub(crate) started: AtomicU64,
     pub(crate) inode: AtomicU64,
+    /// When somebody first saw the life lock without a holder, in nanoseconds of the monotonic clock;
+    /// zero when it has one. Only says how soon to look again.
+    pub(crate) lost: AtomicU64,
 }
 
 /// Where the first block lies.
