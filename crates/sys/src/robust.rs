@@ -45,7 +45,9 @@
 //! Two deaths at once are left to the clock, for the kernel passes on the wake-up of one: that of a
 //! thread between its release and its look at `sleepers`, or between its wake-up and its first look
 //! at the word; and that of another who has taken the lock meanwhile, without `WAITERS`, and dies in
-//! its possession. So every sleeper looks for itself now and then.
+//! its possession. So is a release whose store stays in its processor's buffer for as long as a whole
+//! death takes, since who was woken arms `sleepers` without a fence. So every sleeper looks for itself
+//! now and then.
 
 use std::path::Path;
 use std::ptr;
